@@ -4,6 +4,7 @@ import type { AgentInputs } from './agent-inputs.ts';
 import type { DenialLook } from './denials/denial-reader.ts';
 import type { Deviations } from './denials/describe-denial.ts';
 import { watchDenials } from './denials/watch-denials.ts';
+import { openAuditKeeper } from './audits/audit-keeper.ts';
 import { AuditTally } from './audits/audit-tally.ts';
 import { createEventRecorder } from './event-recorder.ts';
 import { serveWhenFree } from './http-server.ts';
@@ -29,6 +30,8 @@ export interface AgentReports {
     inside: (signal: AbortSignal, hasAudits: boolean) => Promise<readonly DenialLook[]>,
     deviations: () => Deviations,
   ) => void;
+  /** Saves what the next agent takes over. Never rejects. */
+  readonly finish: () => Promise<void>;
   /** Serves the agent's pages. */
   readonly serve: (loops: Served) => Promise<HttpServer>;
 }
@@ -76,6 +79,7 @@ export function openReports(context: AgentContext, inputs: AgentInputs): AgentRe
     versionOf: (id) => versions.ofPolicy(id),
   });
   const audits = new AuditTally(Date.now());
+  const keeper = openAuditKeeper({ directory: config.stateDir, tally: audits, now: Date.now, logger, signal });
   let leftOutNow: () => Deviations['leftOut'] = () => new Map();
   const flows = openFlowKeeper(context, inputs);
   return {
@@ -87,8 +91,11 @@ export function openReports(context: AgentContext, inputs: AgentInputs): AgentRe
       const { logDenials: log, denialEvents: events } = config;
       const found = flows ? flows.denied.bind(flows) : (): void => {};
       const told = { policies, recorder, found, deviations, metrics: metrics.denials, logger };
-      watchDenials({ node, log, events, nft, inside, client, pipeline, versions, ...told, audits, signal });
+      void keeper.restore().then(() => {
+        watchDenials({ node, log, events, nft, inside, client, pipeline, versions, ...told, audits, signal });
+      });
     },
+    finish: () => keeper.finish(),
     serve: ({ applied, held, isCertain, verify, comparedSecondsAgo }) =>
       serveWhenFree(
         {

@@ -55,6 +55,7 @@ export async function runAgent(config: AgentConfig, stopSignal: AbortSignal): Pr
     elements.close();
     context.generations?.close();
     await inputs.state.finish();
+    await reports.finish();
     // Close the socket before the lock is released: the next agent listens on the same path.
     await cni?.then((server) => server?.close()).catch(() => {});
     await Promise.allSettled([serving.then((server) => server.close()), locking.then((release) => release())]);

@@ -5,6 +5,8 @@ import { decodeState } from './state-text.ts';
 import { messageOf } from '../lib/message-of.ts';
 
 const stateFileName = 'state.json';
+/** What policies in audit would have denied, kept over a restart of the agent. */
+export const auditsFileName = 'audits.json';
 /** The last unusable state, kept for operators. */
 const rejectedFileName = 'state.json.rejected';
 
@@ -45,7 +47,8 @@ export async function loadState(directory: string, node: string): Promise<Loaded
 /** Deletes the state files, so that a later agent does not use an old state. Rejects with a StateError. */
 export async function deleteState(directory: string): Promise<void> {
   try {
-    for (const name of [stateFileName, rejectedFileName]) await rm(join(directory, name), { force: true });
+    for (const name of [stateFileName, rejectedFileName, auditsFileName])
+      await rm(join(directory, name), { force: true });
   } catch (error) {
     throw new StateError(`cannot delete the state of this node in ${directory}: ${messageOf(error)}`, {
       cause: error,
@@ -53,13 +56,18 @@ export async function deleteState(directory: string): Promise<void> {
   }
 }
 
+/** Replaces the state atomically. Rejects with a StateError, and then the old text stays. */
+export function writeState(directory: string, chunks: readonly string[]): Promise<void> {
+  return replaceFile(directory, stateFileName, chunks);
+}
+
 /**
- * Replaces the state atomically: a reader finds the whole old or the whole new text, also after a crash or a power loss. Rejects with a StateError,
+ * Replaces a file atomically: a reader finds the whole old or the whole new text, also after a crash or a power loss. Rejects with a StateError,
  * and then the old text stays. Only one process may write at a time.
  * @param chunks The text in pieces, because the conversion of a large text to bytes takes long.
  */
-export async function writeState(directory: string, chunks: readonly string[]): Promise<void> {
-  const path = join(directory, stateFileName);
+export async function replaceFile(directory: string, name: string, chunks: readonly string[]): Promise<void> {
+  const path = join(directory, name);
   const temporary = `${path}.tmp`;
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });

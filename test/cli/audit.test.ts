@@ -93,6 +93,23 @@ describe('postern audit', () => {
     match(notes, /node n1 counts since 1970-01-01T00:00:00\.000Z, for [0-9]+ days\n/);
   });
 
+  it('leaves out with --since what was last seen earlier', async () => {
+    const recent = {
+      ...page,
+      rows: [
+        { ...row, port: 81 },
+        { ...row, port: 82, last: Date.now() - 60_000 },
+      ],
+    };
+    const { code, out } = await ask(told(recent), ['x/web', '--since', '1h']);
+    equal(code, 1);
+    deepEqual(out.match(/TCP\/\d+/g), ['TCP/82']);
+    await server!.close();
+    equal((await ask(told(page), ['x/web', '--since', '7d'])).code, 0);
+    await server!.close();
+    await rejects(ask(told(page), ['x/web', '--since', '-1h']), /--since: "-1h" is not a time like 30m, 24h or 7d/);
+  });
+
   it('prints one JSON object per path', async () => {
     const { out } = await ask(told(page), ['-n', 'x', 'web', '-o', 'json']);
     const lines = out

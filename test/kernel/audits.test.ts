@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { after, afterEach, before as beforeAll, describe, it } from 'mocha';
@@ -148,6 +151,32 @@ for (const cni of ['bridge', 'ptp'] as const) {
 
       await cluster.apply(rules);
       await ask((each) => (isAllowed(each) ? 'x/p' : 'timeout'));
+    });
+
+    it('go on after a restart of the agent', async () => {
+      const directory = await mkdtemp(join(tmpdir(), 'postern-audits-'));
+      try {
+        const agent = cluster.lab.agents.get('n1')!;
+        const args = ['--state-dir', directory];
+        await agent.restart({ args });
+        await cluster.apply(inAudit(rules));
+        await ask(() => 'x/p');
+        await eventually(async () => ((await listed('x/web')).length > 0 ? undefined : 'nothing is listed'));
+        const pageOf = async () => JSON.parse((await readPage(cluster.lab, 'n1', '/audits')).body) as AuditPage;
+        const before = await pageOf();
+        await agent.restart({ args });
+        await eventually(async () =>
+          (await readPage(cluster.lab, 'n1', '/audits')).body === '' ? 'the agent has no page yet' : undefined,
+        );
+        await eventually(async () => ((await listed('x/web')).length > 0 ? undefined : 'the list is gone'));
+        const after = await pageOf();
+        assert.equal(after.since, before.since);
+        const nameAll = (page: AuditPage): string[] => page.rows.map(nameRow);
+        assert.deepEqual(new Set(nameAll(before)).difference(new Set(nameAll(after))), new Set());
+      } finally {
+        await cluster.lab.agents.get('n1')!.restart();
+        await rm(directory, { recursive: true });
+      }
     });
 
     it('list on random traffic, in both directions, what enforcement then denies (S13.2, S13.3)', async () => {

@@ -12,7 +12,7 @@ import { plural } from '../../lib/plural.ts';
 import { familyOf } from '../../model/address.ts';
 import { leftOutTexts } from '../../model/node-policies.ts';
 import { directions, modeAnnotation } from '../../model/policy.ts';
-import { readAuditPage } from '../audit/read-page.ts';
+import { readAuditPage } from '../../agent/audits/read-page.ts';
 import { renderRow, type RowReason } from '../audit/render.ts';
 import { askNodes, unexpected } from '../connect/agents.ts';
 import { agentNamespaceOption, requireAgents } from '../connect/find-agents.ts';
@@ -31,6 +31,7 @@ interface Flags {
   readonly namespace?: string;
   readonly agentNamespace?: string;
   readonly minAge?: string;
+  readonly since?: string;
   readonly output: 'text' | 'json';
 }
 
@@ -44,9 +45,10 @@ A NetworkPolicy with the annotation ${modeAnnotation}: audit is not enforced. Th
 selects, and records what the policy would deny. All policies in audit that select a pod count together, as if all of them were enforced. A pod that an
 enforced policy isolates already has no audit in that direction: a further policy could only allow more.
 
-Without POLICY, the command lists all policies in audit. It runs \`pods/exec\` in the agents with your rights. Each agent counts since its start, and forgets at
-its end: after an upgrade of the agents, an empty list says little. With --min-age, the list is incomplete until each agent has counted for so long, and the policy
-has been in audit for so long, as far as its managedFields tell. The agents also log each of these connections, and a log outlives them.
+Without POLICY, the command lists all policies in audit. It runs \`pods/exec\` in the agents with your rights. An agent goes on with the
+list of the one before if that ended less than a minute ago; else it keeps its rows, and says that it counts since its own start. With --min-age, the list is
+incomplete until each agent has counted for so long, and the policy has been in audit for so long, as far as its managedFields tell. With --since, connections that
+were last seen earlier do not count, as after a mended policy.
 
 Examples:
   $ kubectl annotate networkpolicy -n shop web ${modeAnnotation}=audit
@@ -66,6 +68,7 @@ export function auditCommand(streams: Streams = { out: process.stdout, notes: pr
     .option('--context <name>', 'context of the kubeconfig')
     .option('-n, --namespace <name>', 'only policies of this namespace')
     .addOption(agentNamespaceOption())
+    .option('--since <time>', 'only connections that were seen in this time, as 30m, 24h or 7d')
     .option('--min-age <time>', 'call a list incomplete that covers less time, as 30m, 24h or 7d')
     .addOption(
       new Option('-o, --output <format>', 'text, or one JSON object per line')
@@ -77,8 +80,9 @@ export function auditCommand(streams: Streams = { out: process.stdout, notes: pr
 }
 
 async function tellAudits(names: readonly string[], flags: Flags, { out, notes }: Streams): Promise<void> {
-  const { kubeconfig, context, namespace, agentNamespace, minAge, output } = flags;
-  const leastMs = minAge === undefined ? 0 : readAge(minAge);
+  const { kubeconfig, context, namespace, agentNamespace, minAge, since, output } = flags;
+  const leastMs = minAge === undefined ? 0 : readTime('--min-age', minAge);
+  const earliest = since === undefined ? -Infinity : Date.now() - readTime('--since', since);
   const { config, objects } = await readLiveObjects(kubeconfig, context);
   const { cluster } = toSource(objects, new Map(), []);
   checkNamespace(objects, namespace);
@@ -94,7 +98,7 @@ async function tellAudits(names: readonly string[], flags: Flags, { out, notes }
   const enforced = enforceAudits(cluster);
   const lines = asked.answers
     .flatMap(({ node, answer }) => answer.rows.map((row): Line => ({ node, ...row, ...reasonOf(row, enforced) })))
-    .filter((row) => wanted.some((policy) => concerns(row, policy)))
+    .filter((row) => row.last >= earliest && wanted.some((policy) => concerns(row, policy)))
     .sort((a, b) => b.last - a.last);
   if (output === 'json') for (const line of lines) out.write(`${JSON.stringify(line)}\n`);
   else {
@@ -118,9 +122,9 @@ async function tellAudits(names: readonly string[], flags: Flags, { out, notes }
 const units = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** Milliseconds. Throws a ConfigError. */
-function readAge(text: string): number {
+function readTime(flag: string, text: string): number {
   const [, number = '', unit] = /^([1-9][0-9]{0,3})([mhd])$/.exec(text) ?? [];
-  if (unit === undefined) throw new ConfigError(`--min-age: ${JSON.stringify(text)} is not a time like 30m, 24h or 7d`);
+  if (unit === undefined) throw new ConfigError(`${flag}: ${JSON.stringify(text)} is not a time like 30m, 24h or 7d`);
   return Number(number) * units[unit as keyof typeof units];
 }
 

@@ -5,12 +5,12 @@ import { readDoctorConfig } from '../../config/doctor-config.ts';
 import { agentFlags } from '../../config/flags.ts';
 import { messageOf } from '../../lib/message-of.ts';
 import { parsePrintable } from '../../lib/printable.ts';
-import { readAuditPage } from '../audit/read-page.ts';
+import { readAuditPage } from '../../agent/audits/read-page.ts';
 import { renderRow } from '../audit/render.ts';
 import { askPage, showListen } from '../doctor/ask-page.ts';
 
 const details = `
-Asks the agent of this node. It counts since its start what policies in audit would deny. \`postern audit\` asks all nodes, and adds reasons.
+Asks the agent of this node. It counts what policies in audit would deny, and goes on after a restart. \`postern audit\` asks all nodes, and adds reasons.
 
 Examples:
   $ postern node audit
