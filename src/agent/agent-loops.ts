@@ -7,7 +7,7 @@ import type { AgentContext } from './agent-context.ts';
 import type { AgentInputs } from './agent-inputs.ts';
 import type { AgentReports, Applied } from './agent-reports.ts';
 import type { LocalPod, PodKey } from '../model/snapshot.ts';
-import type { Ruleset, TableFamily } from '../nftables/ruleset.ts';
+import type { Ruleset } from '../nftables/ruleset.ts';
 import type { PlanSource } from './plan-source.ts';
 import { systemClock } from './clock.ts';
 import { PodWaits } from './cni/pod-waits.ts';
@@ -36,8 +36,8 @@ export interface AgentLoops {
   readonly isCertain: () => boolean;
   /** Looks whether the kernel still has the rules that every packet meets. */
   readonly verify: () => Promise<void>;
-  /** By table, whole seconds since the agent began to compare all of it with what it should hold. */
-  readonly comparedSecondsAgo: () => Partial<Record<TableFamily, number>>;
+  /** By table, whole seconds since the agent began to compare all of it with what it should hold. `pods`: of the tables inside of pods, the longest time. */
+  readonly comparedSecondsAgo: () => Readonly<Record<string, number>>;
   /** Missing if the operator does not want it. */
   readonly podNetworks: PodNetworks | undefined;
   /** Checks at once what could keep the node from enforcing, if addresses of local pods have changed. */
@@ -180,7 +180,10 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
     reconciler,
     isCertain: () => reconciler.isCertain && !drift.isForeign,
     verify: () => reconciler.verify(),
-    comparedSecondsAgo: () => sampler.secondsAgo,
+    comparedSecondsAgo() {
+      const inside = podNetworks?.comparedSecondsAgo;
+      return { ...sampler.secondsAgo, ...(inside !== undefined && { pods: inside }) };
+    },
     podNetworks,
     checkEnvironment,
     podWaits,

@@ -17,8 +17,27 @@ const generated: ReadonlySet<string> = new Set([
   'service.istio.io/canonical-revision',
   'topology.kubernetes.io/region',
   'topology.kubernetes.io/zone',
+  'serving.knative.dev/revision',
+  'serving.knative.dev/revisionUID',
+  'serving.knative.dev/configurationGeneration',
+  'serving.knative.dev/configurationUID',
+  'serving.knative.dev/serviceUID',
+  'tekton.dev/taskRun',
+  'tekton.dev/taskRunUID',
+  'tekton.dev/pipelineRun',
+  'tekton.dev/pipelineRunUID',
+  'workflows.argoproj.io/workflow',
+  'spark-app-selector',
+  'spark-exec-id',
+  'strimzi.io/pod-name',
+  'cnpg.io/instanceName',
+  'cnpg.io/instanceRole',
+  'training.kubeflow.org/replica-index',
+  'volcano.sh/task-index',
 ]);
 const generatedPrefixes: readonly string[] = [
+  'apps.kruise.io/',
+  'lifecycle.apps.kruise.io/',
   'batch.kubernetes.io/',
   'jobset.sigs.k8s.io/',
   'kueue.x-k8s.io/',
@@ -28,14 +47,23 @@ const generatedPrefixes: readonly string[] = [
 /** Characters of all labels of a pod. A pod with more counts as one without labels: a tenant can write megabytes. */
 const longest = 1024;
 
-function isGenerated(key: string): boolean {
-  return generated.has(key) || generatedPrefixes.some((prefix) => key.startsWith(prefix));
+/** Labels of a common name that a controller sets to the name of a rollout. */
+const ofRollouts: Readonly<Record<string, (value: string, labels: Labels) => boolean>> = {
+  // Knative Serving: the Revision.
+  app: (value, labels) => value === labels['serving.knative.dev/revision'],
+  // OpenShift: the ReplicationController of a DeploymentConfig, NAME-NUMBER.
+  deployment: (value, { deploymentconfig: config }) => config !== undefined && value.replace(/-[0-9]+$/, '') === config,
+};
+
+function isGenerated(key: string, value: string, labels: Labels): boolean {
+  if (generated.has(key) || generatedPrefixes.some((prefix) => key.startsWith(prefix))) return true;
+  return Object.hasOwn(ofRollouts, key) && ofRollouts[key]!(value, labels);
 }
 
 /** The labels that the owner of a pod has set, by key. Empty if they are too long. */
 export function ownerLabels(labels: Labels): Labels {
   const own = Object.entries(labels)
-    .filter(([key]) => !isGenerated(key))
+    .filter(([key, value]) => !isGenerated(key, value, labels))
     .sort(([a], [b]) => compareText(a, b));
   const length = own.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
   return length > longest ? {} : Object.fromEntries(own);

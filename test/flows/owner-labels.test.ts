@@ -19,6 +19,18 @@ describe('labels of owners', () => {
     deepEqual(ownerLabels({ ...ofControllers, ...own }), own);
   });
 
+  it('leave out a common name only where a controller has set it', () => {
+    const knative = {
+      app: 'hello-00001',
+      'serving.knative.dev/service': 'hello',
+      'serving.knative.dev/revision': 'hello-00001',
+    };
+    deepEqual(ownerLabels(knative), { 'serving.knative.dev/service': 'hello' });
+    deepEqual(ownerLabels({ ...knative, app: 'hello' }).app, 'hello');
+    deepEqual(ownerLabels({ deployment: 'web-12', deploymentconfig: 'web' }), { deploymentconfig: 'web' });
+    deepEqual(ownerLabels({ deployment: 'web-12' }), { deployment: 'web-12' });
+  });
+
   it('are ordered by key, so that equal sets have equal texts', () => {
     deepEqual(Object.keys(ownerLabels({ b: '1', a: '2' })), ['a', 'b']);
   });

@@ -91,6 +91,22 @@ describe('policies inside of pods (macvlan, kernel)', function () {
     await cluster.reset();
   });
 
+  it('are compared with what they should be, in turn', async () => {
+    const ago = async (): Promise<number | undefined> => {
+      const { body } = await readPage(cluster.lab, 'n1', '/applied');
+      return (JSON.parse(body) as { comparedSecondsAgo: { pods?: number } }).comparedSecondsAgo.pods;
+    };
+    let last = (await ago())!;
+    assert.equal(typeof last, 'number');
+    // It grows until the pod that waits for the longest has its turn.
+    await eventually(async () => {
+      const now = (await ago())!;
+      const isCompared = now < last;
+      last = now;
+      return isCompared ? undefined : `nothing is compared for ${now} s`;
+    });
+  });
+
   it('let a pod reach itself, and stop it from sending from other addresses', async () => {
     await cluster.apply(deny);
     await cluster.expect([{ from: 'x/p', to: 'x/p', port: 'TCP/80', answer: 'x/p' }]);

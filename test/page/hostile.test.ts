@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { tabs } from '../../src/map/view.ts';
 import { hostile } from './support/hostile.ts';
+import { eventually } from '../kernel/eventually.ts';
 import { usePage } from './support/use-page.ts';
 
 describe('hostile names', () => {
@@ -24,6 +25,19 @@ describe('hostile names', () => {
       assert.doesNotMatch(await page.locator('#page').innerText(), /[\u202a-\u202e\u2066-\u2069\u2028\u2029]/);
     });
   }
+
+  it('are text on the canvas, without letters that change its direction', async () => {
+    const { page } = used;
+    await page.locator('.canvas canvas').first().waitFor();
+    const labels = `document.querySelector('.canvas')._cyreg.cy.elements().map((each) => each.style('label'))`;
+    let drawn: string[] = [];
+    await eventually(async () => {
+      drawn = await page.evaluate<string[]>(labels);
+      return drawn.some((each) => each.includes('txt.exe')) ? undefined : `the canvas has ${drawn.length} labels`;
+    });
+    assert.doesNotMatch(drawn.join(' '), /[\u202a-\u202e\u2066-\u2069\u2028\u2029]/);
+    assert.match(drawn.join(' '), /⟨U\+202E⟩txt\.exe/);
+  });
 
   it('are explained, with the policy and its line', async () => {
     const { page } = used;

@@ -6,10 +6,11 @@ import { execa } from 'execa';
 import fc from 'fast-check';
 import { after, before, describe, it } from 'mocha';
 import { toYaml } from '../../src/cli/flows/yaml.ts';
-import type { JsonObject } from '../../src/lib/json.ts';
+import { objectAt, type JsonObject } from '../../src/lib/json.ts';
 import { suggest } from '../../src/suggest/suggest.ts';
 import { skipTest } from '../support/skip.ts';
 import { startKubeApiserver, type KubeApiserver } from '../watch/kube-apiserver.ts';
+import { exampleFolders, suggestForExample } from './example-traffic.ts';
 import { scenes, wanted } from './random-traffic.ts';
 
 const assets = process.env['KUBEBUILDER_ASSETS'];
@@ -30,11 +31,12 @@ describe('suggestions on a real API server', function () {
     if (folder) await rm(folder, { recursive: true });
   });
 
+  const kubectl = async (args: readonly string[], input?: string): Promise<string> => {
+    const options = { env: { KUBECONFIG: join(folder, 'config') }, ...(input !== undefined && { input }) };
+    return (await execa(join(assets!, 'kubectl'), args, options)).stdout;
+  };
+
   it(`are accepted as they are written (${clusterCount} clusters)`, async () => {
-    const kubectl = async (args: readonly string[], input?: string): Promise<string> => {
-      const options = { env: { KUBECONFIG: join(folder, 'config') }, ...(input !== undefined && { input }) };
-      return (await execa(join(assets!, 'kubectl'), args, options)).stdout;
-    };
     const policies = fc
       .sample(scenes, { numRuns: clusterCount, seed: 18 })
       .flatMap(({ objects, seen }) => suggest(objects, seen, wanted).suggestions.map(({ policy }) => policy))
@@ -60,5 +62,24 @@ describe('suggestions on a real API server', function () {
       const lists = { ...(ingress.length > 0 && { ingress }), ...(egress.length > 0 && { egress }) };
       assert.deepEqual(specs.get(policy.metadata.name), { ...rest, ...lists });
     }
+  });
+
+  it('for the examples are accepted, too', async () => {
+    const examples = await Promise.all(exampleFolders.map(suggestForExample));
+    const policies = examples.flatMap(({ suggestions }, index) =>
+      suggestions.map(({ policy, namespace }) => ({
+        ...policy,
+        metadata: { ...objectAt(policy, 'metadata'), namespace: `e${index}-${namespace}` },
+      })),
+    );
+    assert.ok(policies.length > exampleFolders.length, `${policies.length} policies`);
+    const homes = new Set(policies.map(({ metadata }) => metadata.namespace));
+    const manifests = [
+      ...Array.from(homes, (name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })),
+      ...policies,
+    ];
+    await kubectl(['create', '--validate=strict', '-f', '-'], manifests.map((each) => `---\n${toYaml(each)}`).join(''));
+    const listed = (await kubectl(['get', 'networkpolicies', '-A', '--no-headers'])).split('\n');
+    assert.equal(listed.filter((line) => homes.has(line.split(/ +/)[0]!)).length, policies.length);
   });
 });

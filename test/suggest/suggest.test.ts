@@ -183,6 +183,11 @@ describe('suggestions', () => {
       deepEqual(blocksOf(far), [['2001:db8:5::/64']]);
     });
 
+    it('never join addresses where a user sees a part of the cluster: pods may be between them', () => {
+      const { spec } = suggestFor('pod/web-1', clients(8), cluster, { shows: 'part' });
+      equal(spec?.ingress.flatMap(({ from }) => from).length, 8);
+    });
+
     it('never join addresses of different ports or of different blocks', () => {
       const mixed = clients(8).map((each, index) => ({ ...each, port: index % 2 === 0 ? 80 : 443 }));
       equal(blocksOf(mixed)?.flat().length, 8);

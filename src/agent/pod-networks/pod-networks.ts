@@ -9,6 +9,7 @@ import type { Issue } from '../../model/issue.ts';
 import type { LocalPod, PodKey, Snapshot } from '../../model/snapshot.ts';
 import type { Clock } from '../clock.ts';
 import type { DenialLook } from '../denials/denial-reader.ts';
+import { CompareRounds } from './compare-rounds.ts';
 import { judgeInterfaces, mustLookInside } from './judge-interfaces.ts';
 import { PodNetwork, type PodNetworkOptions } from './pod-network.ts';
 import type { PodTurns } from './pod-kernel.ts';
@@ -64,6 +65,7 @@ export class PodNetworks {
   readonly #ordinary = new Set<string>();
   readonly #turns: PodTurns;
   readonly #closing = new Set<Promise<void>>();
+  readonly #rounds = new CompareRounds<PodNetwork>();
   /** Called after each change of what `wait` waits for. */
   readonly #waiting: (() => void)[] = [];
   #checkAt = 0;
@@ -172,13 +174,34 @@ export class PodNetworks {
     if (clock.now() >= this.#checkAt) {
       this.#checkAt = clock.now() + checkEveryMs;
       for (const [id, entry] of this.#entries) this.#check(id, entry);
+      for (const network of this.#rounds.next(this.#inForce(), clock.now())) void this.#compare(network);
     }
     await Promise.all(Array.from(this.#networks(), (network) => network.look().catch(() => {})));
   }
 
+  /**
+   * Whole seconds since the tables in the pod that was compared the longest ago were as they should be; `undefined` without such pods. It finds what the generation does
+   * not show: a write of the agent that did something else than was meant.
+   */
+  get comparedSecondsAgo(): number | undefined {
+    const ago = this.#rounds.oldest(this.#inForce(), this.#options.clock.now());
+    return ago === undefined ? undefined : Math.round(ago / 1000);
+  }
+
+  /** Reads all of the pod's tables; the reconciler restores what differs. */
+  async #compare(network: PodNetwork): Promise<void> {
+    const begun = this.#options.clock.now();
+    const changed = await network.inspect();
+    if (changed?.length === 0) this.#rounds.same(network, begun);
+  }
+
+  #inForce(): PodNetwork[] {
+    return [...this.#networks()].filter(({ isInForce: holds }) => holds);
+  }
+
   /** What was denied in some of the pods since their last turn. */
   async lookForDenials(signal: AbortSignal, hasAudits: boolean): Promise<DenialLook[]> {
-    const all = [...this.#networks()].filter(({ isInForce: holds }) => holds);
+    const all = this.#inForce();
     const first = all.length === 0 ? 0 : this.#nextRead % all.length;
     const chosen = [...all.slice(first), ...all.slice(0, first)].slice(0, mostRead);
     this.#nextRead = first + chosen.length;

@@ -5,7 +5,7 @@ import type { NodeAnswers } from './judge.ts';
 /** When a node's agent last compared all that its kernel holds with what it should hold. */
 export interface ComparedNode {
   readonly node: string;
-  /** Since it began to compare the table that was compared longest ago; missing if it has not compared all tables yet. */
+  /** Since it began to compare the table that was compared longest ago, of the node or inside of a pod; missing if it has not compared all tables yet. */
   readonly comparedSecondsAgo?: number;
 }
 
@@ -18,7 +18,8 @@ export function comparedNodes(answers: NodeAnswers): ComparedNode[] {
     if ('unknown' in answer) return [];
     const { comparedSecondsAgo } = answer.value;
     const ages = tableFamilies.map((family) => comparedSecondsAgo[family] ?? Infinity);
-    const oldest = Math.max(...ages);
+    // A node without rules inside of pods has nothing to compare there.
+    const oldest = Math.max(...ages, comparedSecondsAgo['pods'] ?? 0);
     return [{ node, ...(oldest < Infinity && { comparedSecondsAgo: oldest }) }];
   });
   return nodes.sort((a, b) => compareText(a.node, b.node));
