@@ -5427,7 +5427,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'suggest: addresses around a pod become a block',
     file: 'src/suggest/blocks.ts',
-    find: 'around === undefined || inside.meets(around)',
+    find: 'around === undefined || !inside.isWhole || inside.meets(around)',
     replace: 'around === undefined',
     specs: ['test/suggest/suggest.test.ts'],
   },

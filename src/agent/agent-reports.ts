@@ -79,7 +79,8 @@ export function openReports(context: AgentContext, inputs: AgentInputs): AgentRe
     versionOf: (id) => versions.ofPolicy(id),
   });
   const audits = new AuditTally(Date.now());
-  const keeper = openAuditKeeper({ directory: config.stateDir, tally: audits, now: Date.now, logger, signal });
+  const begun = performance.now();
+  const keeper = openAuditKeeper({ node, directory: config.stateDir, tally: audits, now: Date.now, logger, signal });
   let leftOutNow: () => Deviations['leftOut'] = () => new Map();
   const flows = openFlowKeeper(context, inputs);
   return {
@@ -91,9 +92,8 @@ export function openReports(context: AgentContext, inputs: AgentInputs): AgentRe
       const { logDenials: log, denialEvents: events } = config;
       const found = flows ? flows.denied.bind(flows) : (): void => {};
       const told = { policies, recorder, found, deviations, metrics: metrics.denials, logger };
-      void keeper.restore().then(() => {
-        watchDenials({ node, log, events, nft, inside, client, pipeline, versions, ...told, audits, signal });
-      });
+      void keeper.restore();
+      watchDenials({ node, log, events, nft, inside, client, pipeline, versions, ...told, audits, signal });
     },
     finish: () => keeper.finish(),
     serve: ({ applied, held, isCertain, verify, comparedSecondsAgo }) =>
@@ -116,7 +116,12 @@ export function openReports(context: AgentContext, inputs: AgentInputs): AgentRe
             const kernel = { held: held.held, isCertain: isCertain(), comparedSecondsAgo: comparedSecondsAgo() };
             return describePolicies({ node, version, ...kernel, ready, issues, silentSeconds });
           },
-          audits: () => ({ node, ...audits.page({ policies: source.snapshot.policies, leftOut: leftOutNow() }) }),
+          audits() {
+            const now = Date.now();
+            // The time of day may have been wrong at the start.
+            const since = Math.round(now - (performance.now() - begun));
+            return { node, ...audits.page({ policies: source.snapshot.policies, leftOut: leftOutNow() }), now, since };
+          },
         },
         portPatienceMs,
         logger,

@@ -13,7 +13,7 @@ export interface ClockDifference {
 }
 
 /**
- * Shifts what agents have kept to one clock, the median one, where clocks differ: on a time line, what happened together stands together. Drops what an agent says about
+ * Shifts what agents have kept to one clock, the median one, where clocks differ; of two clocks, the later one, as most wrong clocks lag: on a time line, what happened together stands together. Drops what an agent says about
  * times that it cannot know, so the result has at most an hour, however wrong a clock is.
  */
 export function alignHistories(histories: readonly FlowHistory[]): {
@@ -21,7 +21,7 @@ export function alignHistories(histories: readonly FlowHistory[]): {
   readonly differences: readonly ClockDifference[];
 } {
   const byClock = histories.toSorted((a, b) => a.now - b.now);
-  const median = byClock[Math.floor((byClock.length - 1) / 2)];
+  const median = byClock[Math.floor(byClock.length / 2)];
   if (!median) return { histories, differences: [] };
   const differences = byClock
     .map(({ node, now }) => ({ node, ahead: now - median.now, of: median.node }))

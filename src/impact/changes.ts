@@ -43,7 +43,7 @@ export function applyObjects(cluster: readonly JsonObject[], given: readonly Jso
       continue;
     }
     const merged = known ? merge(known, object) : object;
-    const message = modeOf(merged) === modeOf(object) ? undefined : keptMode(merged);
+    const message = known && modeMessage(known, object, merged);
     if (known && isEqual(known, merged)) report('unchanged', message);
     else {
       report(known ? 'changed' : 'created', message);
@@ -107,9 +107,14 @@ function modeOf(object: JsonObject): unknown {
   return objectAt(object, 'metadata', 'annotations')[modeAnnotation];
 }
 
-function keptMode(policy: JsonObject): string {
-  const mode = String(modeOf(policy));
-  return `keeps the annotation ${modeAnnotation}: ${mode}, because "kubectl annotate" has set it; "kubectl annotate … ${modeAnnotation}-" takes it away`;
+/** What happens to a mode that the given policy does not have. */
+function modeMessage(known: JsonObject, given: JsonObject, merged: JsonObject): string | undefined {
+  if (known['kind'] !== 'NetworkPolicy' || modeOf(known) === undefined || modeOf(given) !== undefined) return undefined;
+  const annotation = `${modeAnnotation}: ${String(modeOf(known))}`;
+  if (modeOf(merged) !== undefined)
+    return `keeps the annotation ${annotation}, because "kubectl annotate" has set it; "kubectl annotate … ${modeAnnotation}-" takes it away`;
+  if (lastAppliedMetadata(known)) return undefined;
+  return `this is without the annotation ${annotation}: if "kubectl annotate" has set it, apply keeps it, and "kubectl annotate … ${modeAnnotation}-" takes it away`;
 }
 
 export const lastAppliedAnnotation = 'kubectl.kubernetes.io/last-applied-configuration';

@@ -14,6 +14,9 @@ const open: Readonly<Record<Direction, string>> = {
   egress: 'it may connect to everything',
 };
 
+/** Rules that a badge names, at most. */
+const mostNamed = 3;
+
 /** What a workload's pods lack, for the map. */
 export function badgesOf(spot: Spot, cluster: Cluster, findings: readonly Finding[]): Badge[] {
   if (spot.kind !== 'workload') return [];
@@ -69,7 +72,12 @@ export function findCoverage(
     ...cluster.policies.all.flatMap((policy): CoverageItem[] =>
       selected.has(policy)
         ? []
-        : [{ kind: 'selects-no-pod', subject: nameOf(policy), text: 'It selects no pod that runs.', nodeIds: [] }],
+        : [
+            {
+              ...{ kind: 'selects-no-pod', subject: nameOf(policy), text: 'It selects no pod that runs.', nodeIds: [] },
+              ...(policy.tier === 'NetworkPolicy' && { namespace: policy.namespace }),
+            },
+          ],
     ),
     ...cluster.audited.map((policy): CoverageItem => ({
       kind: 'audit',
@@ -87,6 +95,35 @@ export function findCoverage(
       })),
     ),
   ];
+}
+
+/** By node of the map, a badge if rules of its policies matched nothing. */
+export function unmatchedBadges(coverage: readonly CoverageItem[]): Map<string, Badge> {
+  const found = new Map<string, CoverageItem[]>();
+  for (const item of coverage) {
+    if (item.kind !== 'no-match') continue;
+    for (const id of item.nodeIds) found.set(id, [...(found.get(id) ?? []), item]);
+  }
+  return new Map(
+    Array.from(found, ([id, items]) => {
+      const named = items.slice(0, mostNamed).map(({ subject, text }) => `${subject}: ${text}`);
+      const more = items.length > mostNamed ? [`And ${items.length - mostNamed} more.`] : [];
+      return [id, { kind: 'no-match', text: [...named, ...more].join(' ') }];
+    }),
+  );
+}
+
+/** By namespace, how many of its policies select no pod. */
+export function countIdle(coverage: readonly CoverageItem[]): Map<string, number> {
+  const idle = coverage.flatMap(({ kind, namespace }) =>
+    kind === 'selects-no-pod' && namespace !== undefined ? [namespace] : [],
+  );
+  return new Map(
+    Array.from(
+      Map.groupBy(idle, (each) => each),
+      ([namespace, all]) => [namespace, all.length],
+    ),
+  );
 }
 
 function selectedSpots(cluster: Cluster, workloads: readonly Spot[]): Map<Policy, Set<string>> {

@@ -9,7 +9,7 @@ import { applyDefaults } from '../manifests/defaults.ts';
 import { Scene } from '../suggest/scene.ts';
 import { suggest, type Suggestion, type Suggestions } from '../suggest/suggest.ts';
 import type { Atlas, ChangedAtlas, MapOptions, WantedSuggestion, WhatIf } from './atlas.ts';
-import { badgesOf, findCoverage, isOpen } from './coverage.ts';
+import { badgesOf, countIdle, findCoverage, isOpen, unmatchedBadges } from './coverage.ts';
 import { groupDenials } from './denials.ts';
 import { drawEdges } from './draw.ts';
 import { edgeId, portName, seenLines, Verdicts, type Line } from './lines.ts';
@@ -35,6 +35,7 @@ class OpenAtlas implements Atlas {
   readonly #traffic: readonly Traffic[];
   readonly #lines: readonly Line[];
   readonly #now: Verdicts;
+  readonly #coverage = new WeakMap<Verdicts, readonly CoverageItem[]>();
   /** That all agents have kept: the least. */
   readonly #minutes: number;
 
@@ -63,14 +64,20 @@ class OpenAtlas implements Atlas {
     const edges = drawEdges(this.#lines, this.#now, after, minutes);
     const linked = new Set(edges.flatMap(({ from, to }) => [from, to]));
     const { findings } = this.data;
+    const judged = after ?? this.#now;
+    const coverage = this.coverageWith(judged);
+    const unmatched = unmatchedBadges(coverage);
     const nodes = [...this.#spots.all]
       .filter(({ id, kind }) => kind === 'workload' || linked.has(id))
       .map(({ id, kind, namespace, label, pods, ...spot }): MapNode => ({
         ...{ id, kind, ...(namespace !== undefined && { namespace }), label, pods: pods.length },
-        badges: badgesOf({ id, kind, label, pods, ...spot }, (after ?? this.#now).cluster, findings),
+        badges: [
+          ...badgesOf({ id, kind, label, pods, ...spot }, judged.cluster, findings),
+          ...[unmatched.get(id) ?? []].flat(),
+        ],
       }));
     return {
-      ...{ nodes, edges },
+      ...{ nodes, edges, idlePolicies: countIdle(coverage) },
       firstMinute: this.timeline[0]?.minute ?? 0,
       lastMinute: this.timeline.at(-1)?.minute ?? 0,
     };
@@ -112,7 +119,12 @@ class OpenAtlas implements Atlas {
   }
 
   coverageWith(verdicts: Verdicts): readonly CoverageItem[] {
-    return findCoverage(this.#spots, this.#lines, verdicts, this.data.findings, this.#minutes);
+    let found = this.#coverage.get(verdicts);
+    if (!found) {
+      found = findCoverage(this.#spots, this.#lines, verdicts, this.data.findings, this.#minutes);
+      this.#coverage.set(verdicts, found);
+    }
+    return found;
   }
 
   suggest(wanted: WantedSuggestion): Suggestions {

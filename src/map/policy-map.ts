@@ -24,7 +24,8 @@ export interface MapNode {
   readonly badges: readonly Badge[];
 }
 
-export type BadgeKind = 'no-ingress-isolation' | 'no-egress-isolation' | 'not-enforced';
+/** `no-match`: rules of its policies matched nothing in the time seen. */
+export type BadgeKind = 'no-ingress-isolation' | 'no-egress-isolation' | 'not-enforced' | 'no-match';
 
 export interface Badge {
   readonly kind: BadgeKind;
@@ -67,6 +68,8 @@ export interface EdgePort {
 export interface PolicyMap {
   readonly nodes: readonly MapNode[];
   readonly edges: readonly MapEdge[];
+  /** By namespace, how many of its policies select no pod. */
+  readonly idlePolicies: ReadonlyMap<string, number>;
   /** Minutes since 1970 that flows cover; equal if there are none. Some agents may have kept flows for a part of the time only. */
   readonly firstMinute: number;
   readonly lastMinute: number;
@@ -103,6 +106,8 @@ export interface DenialGroup {
 /** Parts of policies, and pods, that deserve a look. */
 export interface CoverageItem {
   readonly kind: 'not-isolated' | 'no-match' | 'selects-no-pod' | 'invalid' | 'audit' | 'doctor';
+  /** Of the policy that it is about. */
+  readonly namespace?: string;
   /** `NetworkPolicy shop/web`, `shop/deployment/web`, `node n1` */
   readonly subject: string;
   /** Sentences: what it is, and what to do about it. */

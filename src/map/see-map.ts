@@ -12,6 +12,7 @@ export interface SeenMap {
   readonly nodes: readonly MapNode[];
   /** Edges of collapsed namespaces are joined. Those within one are left out. */
   readonly edges: readonly MapEdge[];
+  readonly idlePolicies: PolicyMap['idlePolicies'];
   /** Namespaces that are collapsed because the map would have too many nodes. */
   readonly tooLarge: readonly string[];
 }
@@ -47,7 +48,7 @@ export function seeMap(map: PolicyMap, view: View): SeenMap {
   const boxes = nodes.flatMap(({ kind, namespace }) =>
     namespace === undefined || kind === 'namespace' ? [] : [namespace],
   );
-  return { boxes: sorted(new Set(boxes)), nodes, edges, tooLarge: sorted(tooLarge) };
+  return { boxes: sorted(new Set(boxes)), nodes, edges, idlePolicies: map.idlePolicies, tooLarge: sorted(tooLarge) };
 }
 
 function namespaceId(namespace: string): string {
@@ -130,7 +131,10 @@ function joinNodes(nodes: readonly MapNode[], places: ReadonlyMap<string, string
     const kinds = new Map(badged.flatMap(({ badges }) => badges.map((badge) => [badge.kind, badge] as const)));
     const badges = Array.from(kinds.values(), ({ kind }) => {
       const count = badged.filter((node) => node.badges.some((badge) => badge.kind === kind)).length;
-      return { kind, text: `${count} of ${all.length} workloads: ${kind.replaceAll('-', ' ')}.` };
+      return {
+        kind,
+        text: `${count} of ${all.length} workloads: ${kind === 'no-match' ? 'rules that matched nothing' : kind.replaceAll('-', ' ')}.`,
+      };
     });
     const pods = all.reduce((sum, node) => sum + node.pods, 0);
     return { id, kind: 'namespace', namespace, label, pods, badges };

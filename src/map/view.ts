@@ -17,6 +17,8 @@ export interface View {
   readonly onlyDenied: boolean;
   /** The first and last minute (since 1970); missing: all. */
   readonly minutes?: readonly [first: number, last: number];
+  /** The minute (since 1970) to compare before and after. */
+  readonly split?: number;
   /** Id of a node or an edge. */
   readonly selected?: string;
 }
@@ -40,6 +42,7 @@ export function viewToHash(view: View): string {
   if (view.search !== '') parameters.set('q', view.search);
   if (view.onlyDenied) parameters.set('denied', '1');
   if (view.minutes) parameters.set('t', view.minutes.join('-'));
+  if (view.split !== undefined) parameters.set('split', String(view.split));
   if (view.selected !== undefined) parameters.set('at', view.selected);
   const text = parameters.toString();
   return text === '' ? '' : `#${text}`;
@@ -49,6 +52,7 @@ export function viewToHash(view: View): string {
 export function hashToView(hash: string): View {
   const parameters = new URLSearchParams(hash.replace(/^#/, ''));
   const [, first = '', last = ''] = /^([0-9]{1,9})-([0-9]{1,9})$/.exec(parameters.get('t') ?? '') ?? [];
+  const split = /^[0-9]{1,9}$/.exec(parameters.get('split') ?? '')?.[0];
   const selected = parameters.get('at');
   const hasMinutes = first !== '' && Number(first) <= Number(last);
   return {
@@ -59,6 +63,7 @@ export function hashToView(hash: string): View {
     search: parameters.get('q') ?? '',
     onlyDenied: parameters.get('denied') === '1',
     ...(hasMinutes && { minutes: [Number(first), Number(last)] as const }),
+    ...(split !== undefined && { split: Number(split) }),
     ...(selected !== null && { selected }),
   };
 }

@@ -37,6 +37,7 @@ export const badgeWords: Readonly<Record<BadgeKind, string>> = {
   'no-ingress-isolation': 'open for ingress',
   'no-egress-isolation': 'open for egress',
   'not-enforced': 'not enforced',
+  'no-match': 'unused rules',
 };
 
 /** A line as on the map. */

@@ -17,8 +17,6 @@ export const draft = signal<{ readonly text: string; readonly removed: readonly 
 export const tried = signal('');
 /** Whether the editor has another text than the one whose result is shown. */
 export const isStale = computed(() => whatIf.value !== undefined && draft.value.text !== tried.value);
-/** The minute to compare before and after. */
-export const splitAt = signal<number | undefined>(undefined);
 /** Keys of denials that are not listed. */
 export const silenced = signal<ReadonlySet<string>>(new Set());
 
@@ -29,7 +27,7 @@ export const changed = computed<ChangedAtlas | undefined>(() => {
 
 // Each part of the view is a signal of its own, so that a selection does not compute the map again.
 const minutesText = computed(() => view.value.minutes?.join('-'));
-const drawnText = computed(() => JSON.stringify({ ...view.value, tab: 'map', selected: undefined }));
+const drawnText = computed(() => JSON.stringify({ ...view.value, tab: 'map', split: undefined, selected: undefined }));
 
 export const policyMap = computed<PolicyMap | undefined>(() => {
   const isPart = minutesText.value !== undefined;

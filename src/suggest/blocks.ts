@@ -20,14 +20,15 @@ export class InsideAddresses {
   readonly #ranges: readonly AddressRange[];
   /** The first two addresses of each node's pod range, canonical: those of its tunnel and of its bridge. */
   readonly #devices: ReadonlySet<string>;
-  readonly #isWhole: boolean;
+  /** All addresses of the cluster are known. */
+  readonly isWhole: boolean;
 
   constructor(
     objects: readonly JsonObject[],
     { claimants, nodeAddresses }: Pick<Cluster, 'claimants' | 'nodeAddresses'>,
     shows: Cluster['shows'] = 'whole',
   ) {
-    this.#isWhole = shows === 'whole';
+    this.isWhole = shows === 'whole';
     const podRanges = objects
       .filter((each) => each['kind'] === 'Node')
       .flatMap((node) => [textAt(node, 'spec', 'podCIDR'), ...listAt(node, 'spec', 'podCIDRs')])
@@ -44,23 +45,19 @@ export class InsideAddresses {
     this.#devices = new Set(devices);
   }
 
-  /**
-   * Whether the range holds addresses that are of pods, of nodes, or free for pods. The address of a node's own device in its pod range does not count. Where a user sees a
-   * part of the cluster, each range of several addresses may hold some.
-   */
+  /** Whether the range holds addresses that are of pods, of nodes, or free for pods. The address of a node's own device in its pod range does not count. */
   meets({ family, first, last }: AddressRange): boolean {
     if (first === last && this.#devices.has(formatAddress(family, first))) return false;
-    if (first !== last && !this.#isWhole) return true;
     return this.#ranges.some((each) => each.family === family && each.first <= last && first <= each.last);
   }
 }
 
-/** Replaces eight addresses or more of one block by the block, unless it holds addresses of the cluster. The result is canonical and without duplicates. */
+/** Replaces eight addresses or more of one block by the block, unless it holds addresses of the cluster, or may hold some. The result is canonical and without duplicates. */
 export function foldBlocks(cidrs: readonly string[], inside: InsideAddresses): string[] {
   const ranges = [...new Set(cidrs)].map((cidr) => parseCidr(cidr)).filter((range) => range !== undefined);
   const groups = Map.groupBy(ranges, (range) => {
     const around = blockAround(range);
-    return around === undefined || inside.meets(around) ? formatCidr(range) : formatCidr(around);
+    return around === undefined || !inside.isWhole || inside.meets(around) ? formatCidr(range) : formatCidr(around);
   });
   const folded = [...groups].flatMap(([block, members]) =>
     members.length >= leastAddresses ? [block] : members.map(formatCidr),

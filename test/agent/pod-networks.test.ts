@@ -199,6 +199,19 @@ describe('a wait for the rules inside of a pod', () => {
     await networks.close();
   });
 
+  it('fails if a later sandbox that the agent need not look into has the network namespace', async () => {
+    const { networks, give, abort } = start();
+    networks.receive({ op: 'sandbox', id: 'c2', value: sandboxWith({ id: 'c2', order: 2, link }) });
+    await give(shown('macvlan'));
+    assert.match((await abort())!, /another pod has the pod's network namespace by now/);
+    await networks.close();
+    const found = start();
+    await found.give(shown('macvlan'));
+    found.networks.receive({ op: 'sandbox', id: 'c2', value: sandboxWith({ id: 'c2', order: 2, link }) });
+    assert.match((await found.abort())!, /another pod has the pod's network namespace by now/);
+    await found.networks.close();
+  });
+
   it('fails if the sandbox ends, or if the agent does', async () => {
     const ended = start();
     await nextTurn();
@@ -234,7 +247,7 @@ describe('the watch of generations', () => {
       run: async (_, { check }) => void (state.generation += check ? 0 : 1),
     });
     const look = () => watch.look({ suspect: () => void state.suspicions++ });
-    return { clock, state, kernel, look };
+    return { clock, state, kernel, look, watch };
   }
 
   it('suspects nothing before the first read, nor the own transactions', async () => {
@@ -266,6 +279,16 @@ describe('the watch of generations', () => {
     await kernel.run([], options);
     await look();
     assert.equal(state.suspicions, 1);
+  });
+
+  it('knows whether another program has written since the last read', async () => {
+    const { state, kernel, watch } = start();
+    assert.equal(await watch.hasForeign(), true);
+    await kernel.observe(signal);
+    await kernel.run([], options);
+    assert.equal(await watch.hasForeign(), false);
+    state.generation++;
+    assert.equal(await watch.hasForeign(), true);
   });
 
   it('rests for nine times as long as a restoration took', async () => {

@@ -105,6 +105,9 @@ describe('postern audit', () => {
     equal(code, 1);
     deepEqual(out.match(/TCP\/\d+/g), ['TCP/82']);
     await server!.close();
+    // The clock of the node counts.
+    equal((await ask(told({ ...page, now: 3_700_000 }), ['x/web', '--since', '2h'])).code, 1);
+    await server!.close();
     equal((await ask(told(page), ['x/web', '--since', '7d'])).code, 0);
     await server!.close();
     await rejects(ask(told(page), ['x/web', '--since', '-1h']), /--since: "-1h" is not a time like 30m, 24h or 7d/);
@@ -141,9 +144,9 @@ describe('postern audit', () => {
   it('calls a list incomplete that is younger than --min-age, of an agent or of the policy', async () => {
     const ago = (hours: number): number => Date.now() - hours * 3_600_000;
     const quiet = (hours: number): ExecAnswer => told({ ...page, rows: [], since: ago(hours) });
-    const written = (hours: number, field: string) =>
+    const written = (hours: number, field: string, name = 'web') =>
       objects.map((each) =>
-        each.metadata.name === 'web'
+        each.metadata.name === name
           ? {
               ...each,
               metadata: {
@@ -151,7 +154,10 @@ describe('postern audit', () => {
                 managedFields: [
                   {
                     time: new Date(ago(hours)).toISOString(),
-                    fieldsV1: { 'f:metadata': { 'f:annotations': { [`f:${field}`]: {} } } },
+                    fieldsV1:
+                      field === 'spec'
+                        ? { 'f:spec': {} }
+                        : { 'f:metadata': { 'f:annotations': { [`f:${field}`]: {} } } },
                   },
                 ],
               },
@@ -162,12 +168,10 @@ describe('postern audit', () => {
       [quiet(30), objects, 0, /^node n1 counts since .*, for 30 hours\n$/],
       [quiet(5), objects, 2, /incomplete: node n1 counts for 5 hours only, and --min-age is 24h/],
       [quiet(90), written(30, modeAnnotation), 0, /for 3 days\n$/],
-      [
-        quiet(90),
-        written(1, modeAnnotation),
-        2,
-        /incomplete: NetworkPolicy x\/web may be in audit for 60 minutes only/,
-      ],
+      [quiet(90), written(1, modeAnnotation), 2, /NetworkPolicy x\/web may be in audit as it is for 60 minutes only/],
+      [quiet(90), written(1, 'spec'), 2, /NetworkPolicy x\/web may be in audit as it is for 60 minutes only/],
+      // It counts together with x/web.
+      [quiet(90), written(1, modeAnnotation, 'more'), 2, /NetworkPolicy x\/more may be in audit as it is/],
       [quiet(90), written(1, 'other'), 0, /for 3 days\n$/],
     ];
     for (const [answer, there, code, note] of cases) {

@@ -101,7 +101,9 @@ describe('objects that are applied', () => {
     ];
     for (const [known, given, change, after] of cases) {
       const { objects, changes } = applyObjects([shop, known], [given]);
-      deepEqual([changes, objects[1]], [[{ object: 'NetworkPolicy shop/web', change }], after]);
+      deepEqual([said(changes), objects[1]], [[`NetworkPolicy shop/web: ${change}`], after]);
+      const isUnclear = known === cases[1]![0];
+      equal(changes[0]!.message?.startsWith('this is without the annotation'), isUnclear || undefined);
     }
     const known = mode('audit', last({ name: 'web' }));
     const given = { ...web, spec: { podSelector: {} } };

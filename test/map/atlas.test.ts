@@ -637,6 +637,17 @@ describe('lists beside the map', () => {
       'not-isolated shop/pod/web-1, pod/web-2 (workload shop/pod/web-1)',
     ];
     assert.deepEqual(coverage([seen(web!, api!, 80)]), always);
+    const badges = (traffic: readonly Traffic[]): string[] => {
+      const { nodes, idlePolicies } = open(traffic, more).map();
+      assert.deepEqual([...idlePolicies], [['shop', 1]]);
+      return nodes.flatMap((each) =>
+        each.badges.flatMap(({ kind, text }) => (kind === 'no-match' ? [`${each.id}: ${text}`] : [])),
+      );
+    };
+    assert.deepEqual(badges([seen(web!, api!, 80)]), []);
+    assert.deepEqual(badges([seen(web!, api!, 81)]), [
+      'workload shop/pod/api-1: NetworkPolicy shop/api: Rule 1 (spec.ingress[0]) matched no connection in the last 60 minutes.',
+    ]);
     assert.deepEqual(
       coverage([]).filter((each) => !always.includes(each)),
       ['no-match NetworkPolicy shop/api (workload shop/pod/api-1)'],

@@ -33,7 +33,7 @@ const map: PolicyMap = {
     edge(api, db, port('TCP/5432', 'allowed', { allowed: 5 }), port('UDP/53', 'allowed', { allowed: 1 })),
     edge(internet, web, port('TCP/443', 'allowed', { allowed: 9 })),
   ],
-  ...{ firstMinute: 1, lastMinute: 60 },
+  ...{ idlePolicies: new Map(), firstMinute: 1, lastMinute: 60 },
 };
 const see = (view: Partial<View>) => {
   const { boxes, nodes, edges, tooLarge } = seeMap(map, { ...wholeView, ...view });
@@ -95,7 +95,7 @@ describe('what of the map is drawn', () => {
     const nodes = Array.from({ length: 1500 }, (_, index) =>
       workload(index < 600 ? 'huge' : `ns${index % 30}`, `w${index}`),
     );
-    const large: PolicyMap = { nodes, edges: [], firstMinute: 0, lastMinute: 0 };
+    const large: PolicyMap = { nodes, edges: [], idlePolicies: new Map(), firstMinute: 0, lastMinute: 0 };
     const whole = seeMap(large, wholeView);
     assert.ok(whole.nodes.length <= 150, `${whole.nodes.length} nodes`);
     assert.equal(
@@ -117,20 +117,27 @@ describe('the view in a URL', () => {
       ...{ namespaces: names, collapsed: names, hidden: names, search: fc.string() },
     });
     fc.assert(
-      fc.property(views, fc.option(fc.string()), fc.boolean(), (view, selected, hasMinutes) => {
-        const whole = {
-          ...view,
-          ...(hasMinutes && { minutes: [10, 20] as const }),
-          ...(selected !== null && { selected }),
-        } as View;
-        assert.deepEqual(hashToView(viewToHash(whole)), whole);
-      }),
+      fc.property(
+        views,
+        fc.option(fc.string()),
+        fc.boolean(),
+        fc.option(fc.nat()),
+        (view, selected, hasMinutes, split) => {
+          const whole = {
+            ...view,
+            ...(hasMinutes && { minutes: [10, 20] as const }),
+            ...(split !== null && { split: split % 1e9 }),
+            ...(selected !== null && { selected }),
+          } as View;
+          assert.deepEqual(hashToView(viewToHash(whole)), whole);
+        },
+      ),
     );
     assert.equal(viewToHash(wholeView), '');
   });
 
   it('takes any text', () => {
     fc.assert(fc.property(fc.string(), (text) => void hashToView(text)));
-    assert.deepEqual(hashToView('#tab=nothing&t=20-10&denied=yes&t'), wholeView);
+    assert.deepEqual(hashToView('#tab=nothing&t=20-10&denied=yes&t&split=-1'), wholeView);
   });
 });

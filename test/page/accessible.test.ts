@@ -19,6 +19,8 @@ const places: Readonly<Record<string, string>> = {
   ...Object.fromEntries(tabs.map((tab) => [tab, `#tab=${tab}&at=namespace+shop`])),
   'an edge': `#${edge}`,
   'a node': '#at=workload+storefront%2Fdeployment%2Fweb',
+  'before and after': '#split=SPLIT',
+  'a change of an edge': `#tab=change&at=workload+shop%2Fdeployment%2Fworker+%E2%86%92+workload+shop%2Fdeployment%2Fdb`,
 };
 
 describe('axe-core finds nothing serious', () => {
@@ -40,11 +42,17 @@ describe('axe-core finds nothing serious', () => {
     for (const colorScheme of ['light', 'dark'] as const) {
       it(`${name}, ${colorScheme}`, async () => {
         // The policy of the page would forbid the script of axe.
-        const page = await openPage(browser, server.url + hash, { colorScheme, bypassCSP: true });
-        if (name === 'change') {
+        const { now } = shop().histories[0]!;
+        const url = server.url + hash.replace('SPLIT', String(now - 4));
+        const page = await openPage(browser, url, { colorScheme, bypassCSP: true });
+        if (name === 'before and after') await page.getByRole('heading', { name: /^Before and after/ }).waitFor();
+        if (name === 'change' || name === 'a change of an edge') {
           await page.getByRole('combobox', { name: 'A policy of the cluster' }).selectOption('NetworkPolicy shop/data');
           await page.getByRole('button', { name: 'Take away' }).click();
-          await page.getByText('deleted').waitFor();
+          await page
+            .getByText(name === 'change' ? 'deleted' : 'After the change')
+            .first()
+            .waitFor();
         }
         await page.evaluate(axe);
         const violations = await page.evaluate<readonly Violation[]>('axe.run().then(({ violations }) => violations)');

@@ -14,6 +14,11 @@ describe('the map', () => {
     assert.equal(await page.getByRole('listbox', { name: 'Edges' }).getByRole('option').count(), 19);
     await page.getByRole('button', { name: 'Ends' }).click();
     assert.equal(await page.getByRole('listbox', { name: 'Ends' }).getByRole('option').count(), 14);
+    const labels = await page.evaluate<string[]>(
+      `document.querySelector('.canvas')._cyreg.cy.nodes().map((node) => node.data('label'))`,
+    );
+    // One of its policies selects no pod, and a rule of those of shop/api matched nothing.
+    assert.ok(labels.includes('office ∅') && labels.includes('api ∅'), labels.join());
     const canvas = page.locator('.canvas canvas').last();
     assert.ok((await canvas.boundingBox())!.width > 300);
   });
@@ -136,6 +141,10 @@ describe('the map', () => {
     await section.getByText('Only after').waitFor();
     await section.getByRole('button', { name: /office\/desk → shop\/api/ }).click();
     await page.getByText('namespace office has no label purpose').waitFor();
+    // The link has the comparison.
+    assert.match(page.url(), /split=\d+/);
+    await page.reload();
+    await page.getByRole('button', { name: 'Before and after' }).waitFor();
   });
 
   it('explains an edge that is clicked on the canvas', async () => {

@@ -33,8 +33,10 @@ export interface AuditRow extends Omit<AuditedConnection, 'verdict' | 'packets'>
 
 /** The page `/audits`. */
 export interface AuditPage {
-  /** The agent, or the one before it, has counted since then without a gap. Rows may be older. */
+  /** The agent has counted since then. Rows may be older: those of the agent before. */
   readonly since: number;
+  /** The time of the answer, by the clock of the node; missing from an older agent. */
+  readonly now?: number;
   readonly rows: readonly AuditRow[];
   /** Connections of rows that had no room, by namespace of the pod. */
   readonly unlisted: Readonly<Record<string, number>>;
@@ -42,12 +44,6 @@ export interface AuditPage {
   readonly unrecorded: readonly Unrecorded[];
   /** Policies in audit without an audit on this node, and why. */
   readonly leftOut: Readonly<Record<PolicyId, LeftOutReason>>;
-}
-
-/** The tally of an agent that has ended. */
-export interface SavedAudits extends Pick<AuditPage, 'since' | 'rows' | 'unlisted' | 'unrecorded'> {
-  /** Milliseconds since 1970. */
-  readonly savedAt: number;
 }
 
 interface Unrecorded {
@@ -73,8 +69,6 @@ const mostNamed = 20;
 const keptMs = 7 * 24 * 60 * 60 * 1000;
 /** The pause between two searches for old rows: a scan of ports could ask for one with each connection. */
 const forgetEveryMs = 60_000;
-/** The kernel keeps a record for a minute, so a restart within it loses none. */
-const unbrokenMs = 60_000;
 
 /** The pod of connections, and the policies in audit that isolate it in their direction. */
 interface End {
@@ -84,7 +78,7 @@ interface End {
 
 /** Counts what policies in audit would deny, for days, in bounded memory. */
 export class AuditTally {
-  #since: number;
+  readonly #since: number;
   readonly #limits: Limits;
   /** By namespace of the pod. The row that was seen last is the last. */
   readonly #rows = new Map<string, Map<string, AuditRow>>();
@@ -92,7 +86,7 @@ export class AuditTally {
   readonly #unlisted = new Map<string, number>();
   readonly #unrecorded = new Map<string, Unrecorded>();
   #forgottenAt = -Infinity;
-  /** Grows with everything that is counted. */
+  /** Grows with each change of a row. */
   #version = 0;
 
   constructor(since: number, limits: Partial<Limits> = {}) {
@@ -127,54 +121,39 @@ export class AuditTally {
   /** Counts the packets of a look that the kernel did not record. */
   missed({ direction, place, denied, noted }: Pick<DenialLook, 'direction' | 'place' | 'denied' | 'noted'>): void {
     if (denied <= noted) return;
-    this.#version++;
     const of = place === undefined ? { direction } : { direction, namespace: namespaceOf(place) };
-    this.#missPackets({ ...of, packets: denied - noted });
-  }
-
-  #missPackets({ packets, ...of }: Unrecorded): void {
-    const key = `${of.direction} ${of.namespace ?? ''}`;
-    this.#unrecorded.set(key, { ...of, packets: (this.#unrecorded.get(key)?.packets ?? 0) + packets });
+    const key = `${direction} ${of.namespace ?? ''}`;
+    const packets = (this.#unrecorded.get(key)?.packets ?? 0) + denied - noted;
+    this.#unrecorded.set(key, { ...of, packets });
   }
 
   get version(): number {
     return this.#version;
   }
 
-  save(now: number): SavedAudits {
-    return { savedAt: now, since: this.#since, ...this.#counts() };
+  get rows(): AuditRow[] {
+    return [...this.#rows.values()].flatMap((rows) => [...rows.values()]);
   }
 
-  /** Takes over the tally of the agent before, at the start. If that ended too long ago, its rows stay, but the time without a gap begins anew. */
-  restore(saved: SavedAudits, now: number): void {
-    const age = now - saved.savedAt;
-    const rows = saved.rows.filter(({ last }) => now - last <= keptMs).toSorted((a, b) => a.last - b.last);
-    for (const row of rows) this.#add(row, namespaceOf(row.direction === 'egress' ? row.from : row.to), now);
-    if (age < 0 || age > unbrokenMs) return;
-    this.#since = saved.since;
-    for (const [namespace, connections] of Object.entries(saved.unlisted)) this.#miss(namespace, connections);
-    for (const each of saved.unrecorded) this.#missPackets(each);
-  }
-
-  #counts(): Pick<AuditPage, 'rows' | 'unlisted' | 'unrecorded'> {
-    return {
-      rows: [...this.#rows.values()].flatMap((rows) => [...rows.values()]),
-      unlisted: Object.fromEntries(this.#unlisted),
-      unrecorded: [...this.#unrecorded.values()],
-    };
+  /** Takes over the rows of the agent before. What this agent counts, and what it misses, begins with its own start: it cannot know what it missed before. */
+  restore(rows: readonly AuditRow[], now: number): void {
+    const kept = rows.filter(({ last }) => now - last <= keptMs).toSorted((a, b) => a.last - b.last);
+    for (const row of kept) this.#add(row, namespaceOf(row.direction === 'egress' ? row.from : row.to), now);
   }
 
   page({ policies, leftOut }: Pick<Knowledge, 'policies' | 'leftOut'>): AuditPage {
     const isInAudit = (id: PolicyId): boolean => policies.get(id)?.tier === auditTier;
     return {
       since: this.#since,
-      ...this.#counts(),
+      rows: this.rows,
+      unlisted: Object.fromEntries(this.#unlisted),
+      unrecorded: [...this.#unrecorded.values()],
       leftOut: Object.fromEntries([...leftOut].filter(([id]) => isInAudit(id))),
     };
   }
 
   /** @param namespace of the pod whose policies would deny it */
-  #add({ connections, first, ...path }: AuditRow, namespace: string, now: number): void {
+  #add({ connections, first, last, ...path }: AuditRow, namespace: string, now: number): void {
     const { direction, from, to, protocol, port } = path;
     const key = [direction, from, to, protocol, port].join(' ');
     const row = this.#rows.get(namespace)?.get(key);
@@ -186,7 +165,12 @@ export class AuditTally {
     if (row) this.#drop(namespace, key);
     const rows = this.#rows.get(namespace) ?? new Map<string, AuditRow>();
     this.#rows.set(namespace, rows);
-    rows.set(key, { ...path, connections: (row?.connections ?? 0) + connections, first: row?.first ?? first });
+    rows.set(key, {
+      ...path,
+      connections: (row?.connections ?? 0) + connections,
+      first: Math.min(first, row?.first ?? Infinity),
+      last: Math.max(last, row?.last ?? -Infinity),
+    });
     this.#size++;
   }
 

@@ -65,6 +65,12 @@ export class GenerationWatch {
     reconciler.suspect(true);
   }
 
+  /** Whether another program has written since the last read of the tables, as far as is known. */
+  async hasForeign(): Promise<boolean> {
+    const expected = this.#expected;
+    return expected === undefined || (await this.#read()) !== expected;
+  }
+
   #rest(): void {
     if (this.#suspectedAt === undefined) return;
     const now = this.#clock.now();

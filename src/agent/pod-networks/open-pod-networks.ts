@@ -24,9 +24,15 @@ export function openPodNetworks(
     events: {
       stageDone: (...stage) => reporter.reconciler.stageDone(...stage),
       wrote: (by) => metrics.apply.wrote(by),
-      drifted(pod) {
+      drifted(pod, isForeign) {
         metrics.podNetworks.drift();
-        logger.error({ pod }, "a program in the pod changed Postern's tables there; the agent is restoring them");
+        if (isForeign)
+          logger.error({ pod }, "a program in the pod changed Postern's tables there; the agent is restoring them");
+        else
+          logger.error(
+            { pod },
+            "Postern's tables in the pod are not as the agent wrote them; the agent is restoring them",
+          );
       },
       failed(pod, err, retryIn) {
         metrics.apply.error(err instanceof NftError ? err.code : 'failed');

@@ -25,6 +25,8 @@ export interface PodTurns {
 
 export interface PodKernel extends KernelTables {
   readonly nft: Nft;
+  /** Reads all of our tables, within the same limits, but in the turn of the caller. Rejects if that fails. */
+  read(signal: AbortSignal): Promise<Ruleset | undefined>;
   close(): void;
 }
 
@@ -48,12 +50,14 @@ export function openPodKernel({ namespace, netlink, written, turns, wrote }: Pod
   const reader = openElementReader({ openSocket, mostBytes });
   const writer: ElementWriter = netlink ? openElementWriter({ openSocket }) : noElementWriter;
   const kernel = nftKernelTables(nft, { writer, wrote });
+  const read = (signal: AbortSignal): Promise<Ruleset | undefined> => readTables(nft, reader, signal);
   return {
     nft,
+    read,
     async observe(signal) {
       const expected = written();
       if (!expected) return undefined;
-      const found = await turns.compare(() => readTables(nft, reader, signal)).catch(() => undefined);
+      const found = await turns.compare(() => read(signal)).catch(() => undefined);
       return tablesUnlike(expected, found).length === 0 ? expected : undefined;
     },
     observeChain: (family, name, signal) => kernel.observeChain(family, name, signal),

@@ -7,6 +7,7 @@ import { messageOf } from '../../lib/message-of.ts';
 import type { Sandbox } from '../../model/cluster.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import type { Ruleset } from '../../nftables/ruleset.ts';
+import { tablesUnlike } from '../../plan/plan.ts';
 import type { Clock } from '../clock.ts';
 import { DenialReader, type DenialLook } from '../denials/denial-reader.ts';
 import { Reconciler, type AppliedVersion, type ReconcilerEvents } from '../reconciler.ts';
@@ -25,8 +26,8 @@ export interface PodNetworkOptions {
   readonly turns: PodTurns;
   readonly events: Pick<ReconcilerEvents, 'stageDone'> & {
     readonly wrote: (by: 'netlink' | 'nft') => void;
-    /** Another program has changed our tables, and the agent restores them. */
-    readonly drifted: () => void;
+    /** Our tables are not as the agent wrote them, and it restores them. `isForeign`: another program has written there. */
+    readonly drifted: (isForeign: boolean) => void;
     readonly failed: (error: unknown, retryIn: number) => void;
     readonly applied: () => void;
   };
@@ -51,6 +52,8 @@ export class PodNetwork {
   readonly #reconciler: Reconciler;
   readonly #end = new AbortController();
   #written: Ruleset | undefined;
+  /** A comparison found a difference, and no other program has written. */
+  #isDoubted = false;
   /** The version of the rules that are in force; 0 if none are. */
   #applied = 0;
   /** Why the last change failed. */
@@ -78,8 +81,8 @@ export class PodNetwork {
         stageDone: events.stageDone,
         adopted: () => (this.#written = undefined),
         // Once for each table.
-        drifted() {
-          if (!hasDrifted) events.drifted();
+        drifted: () => {
+          if (!hasDrifted) events.drifted(!this.#isDoubted);
           hasDrifted = true;
         },
         applied: ({ plan }) => {
@@ -88,6 +91,7 @@ export class PodNetwork {
           this.#applied = this.#planner.planned;
           this.failure = undefined;
           hasDrifted = false;
+          this.#isDoubted = false;
           events.applied();
         },
         failed: (error, retryIn) => {
@@ -145,6 +149,24 @@ export class PodNetwork {
   /** As `inspect` of the Reconciler. */
   inspect(): ReturnType<Reconciler['inspect']> {
     return this.#reconciler.inspect();
+  }
+
+  /**
+   * Compares all of our tables with what they should be, between two changes. If they differ, the reconciler restores them. To be called in a turn for comparisons. Resolves
+   * with whether they were the same; `undefined` if they could not be read, or if what they should be is not known now.
+   */
+  async compare(): Promise<boolean | undefined> {
+    let isSame: boolean | undefined;
+    await this.#reconciler.compare(async (should) => {
+      try {
+        isSame = tablesUnlike(should, await this.#kernel.read(this.#end.signal)).length === 0;
+        if (!isSame) this.#isDoubted = !(await this.#watch.hasForeign());
+      } catch {
+        isSame = undefined;
+      }
+      return isSame !== false;
+    });
+    return isSame;
   }
 
   /** Looks for changes by other programs. To be called regularly. */

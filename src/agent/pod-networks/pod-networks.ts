@@ -23,7 +23,8 @@ export interface PodNetworksOptions {
   /** Asks for a plan of the node: a pod waits for its rules. */
   readonly changed: () => void;
   readonly events: Pick<PodNetworkOptions['events'], 'stageDone' | 'wrote'> & {
-    readonly drifted: (pod: string) => void;
+    /** `isForeign`: another program has changed the tables. */
+    readonly drifted: (pod: string, isForeign: boolean) => void;
     readonly failed: (pod: string, error: unknown, retryIn?: number) => void;
   };
   readonly open?: (path: string) => NetworkNamespace;
@@ -61,11 +62,12 @@ interface Entry {
 export class PodNetworks {
   readonly #options: PodNetworksOptions;
   readonly #entries = new Map<string, Entry>();
-  /** Ids of live sandboxes that the agent need not look into. */
-  readonly #ordinary = new Set<string>();
+  /** Live sandboxes that the agent need not look into, by id. */
+  readonly #ordinary = new Map<string, Sandbox>();
   readonly #turns: PodTurns;
   readonly #closing = new Set<Promise<void>>();
   readonly #rounds = new CompareRounds<PodNetwork>();
+  #isSampling = false;
   /** Called after each change of what `wait` waits for. */
   readonly #waiting: (() => void)[] = [];
   #checkAt = 0;
@@ -85,7 +87,11 @@ export class PodNetworks {
     if (known) this.#drop(id);
     this.#ordinary.delete(id);
     if (!value?.live) return;
-    if (!mustLookInside(value)) return void this.#ordinary.add(id);
+    if (!mustLookInside(value)) {
+      this.#ordinary.set(id, value);
+      this.#supersede(value);
+      return;
+    }
     const entry: Entry = { sandbox: value, state: 'looking' };
     this.#entries.set(id, entry);
     void this.#look(entry);
@@ -174,7 +180,7 @@ export class PodNetworks {
     if (clock.now() >= this.#checkAt) {
       this.#checkAt = clock.now() + checkEveryMs;
       for (const [id, entry] of this.#entries) this.#check(id, entry);
-      for (const network of this.#rounds.next(this.#inForce(), clock.now())) void this.#compare(network);
+      void this.#sample();
     }
     await Promise.all(Array.from(this.#networks(), (network) => network.look().catch(() => {})));
   }
@@ -188,11 +194,18 @@ export class PodNetworks {
     return ago === undefined ? undefined : Math.round(ago / 1000);
   }
 
-  /** Reads all of the pod's tables; the reconciler restores what differs. */
-  async #compare(network: PodNetwork): Promise<void> {
-    const begun = this.#options.clock.now();
-    const changed = await network.inspect();
-    if (changed?.length === 0) this.#rounds.same(network, begun);
+  /** Compares the tables of some pods. What hostile pods cause has the same turns, but no reconciler waits for one here. Never rejects. */
+  async #sample(): Promise<void> {
+    const { clock } = this.#options;
+    if (this.#isSampling) return;
+    this.#isSampling = true;
+    for (const network of this.#rounds.next(this.#inForce(), clock.now())) {
+      await this.#turns.compare(async () => {
+        const begun = clock.now();
+        if (await network.compare()) this.#rounds.same(network, begun);
+      });
+    }
+    this.#isSampling = false;
   }
 
   #inForce(): PodNetwork[] {
@@ -231,15 +244,21 @@ export class PodNetworks {
 
   /** After a reboot, an old record may name a namespace that another pod has by now: the newest record counts. */
   #isSuperseded({ sandbox }: Entry): boolean {
-    const { order, interfaces } = sandbox;
-    const path = interfaces![0]!.namespace;
-    const others = [...this.#entries.values()].filter((each) => each.sandbox.interfaces![0]!.namespace === path);
-    for (const other of others) {
-      if (other.sandbox.order >= order || typeof other.state !== 'object') continue;
-      this.#close(other.state);
-      other.state = 'superseded';
+    this.#supersede(sandbox);
+    const isLater = (other: Sandbox): boolean => other.order > sandbox.order && pathOf(other) === pathOf(sandbox);
+    return this.#entries.values().some((other) => isLater(other.sandbox)) || this.#ordinary.values().some(isLater);
+  }
+
+  /** Leaves the namespace to this sandbox where the record of an earlier one names it. */
+  #supersede(later: Sandbox): void {
+    const path = pathOf(later);
+    if (path === undefined) return;
+    for (const entry of this.#entries.values()) {
+      const { sandbox, state } = entry;
+      if (pathOf(sandbox) !== path || sandbox.order >= later.order || typeof state !== 'object') continue;
+      this.#close(state);
+      entry.state = 'superseded';
     }
-    return others.some((other) => other.sandbox.order > order);
   }
 
   #check(id: string, entry: Entry): void {
@@ -309,9 +328,9 @@ export class PodNetworks {
       events: {
         stageDone,
         wrote,
-        drifted() {
-          entry.driftedAt = clock.now();
-          events.drifted(pod);
+        drifted(isForeign) {
+          if (isForeign) entry.driftedAt = clock.now();
+          events.drifted(pod, isForeign);
         },
         failed(error, retryIn) {
           if (entry.failure === undefined) events.failed(pod, error, retryIn);
@@ -341,6 +360,11 @@ function obstacleOf({ state, failure }: Entry, version: number): string | undefi
 
 function hasFailed({ failure }: Entry): boolean {
   return failure !== undefined;
+}
+
+/** The network namespace of a sandbox; `undefined` if its record has none. */
+function pathOf({ interfaces = [] }: Sandbox): string | undefined {
+  return interfaces[0]?.namespace;
 }
 
 function nameOf({ namespace, name }: Sandbox): string {

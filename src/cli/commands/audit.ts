@@ -45,10 +45,10 @@ A NetworkPolicy with the annotation ${modeAnnotation}: audit is not enforced. Th
 selects, and records what the policy would deny. All policies in audit that select a pod count together, as if all of them were enforced. A pod that an
 enforced policy isolates already has no audit in that direction: a further policy could only allow more.
 
-Without POLICY, the command lists all policies in audit. It runs \`pods/exec\` in the agents with your rights. An agent goes on with the
-list of the one before if that ended less than a minute ago; else it keeps its rows, and says that it counts since its own start. With --min-age, the list is
-incomplete until each agent has counted for so long, and the policy has been in audit for so long, as far as its managedFields tell. With --since, connections that
-were last seen earlier do not count, as after a mended policy.
+Without POLICY, the command lists all policies in audit. It runs \`pods/exec\` in the agents with your rights. An agent keeps the rows
+of the one before, and says that it counts since its own start. With --min-age, the list is incomplete until each agent has counted for so long, and until the
+policy, and each that counts together with it, has been in audit as it is for so long, as far as managedFields tell. Nodes that have gone are not listed. With
+--since, connections that were last seen earlier do not count, as after a mended policy.
 
 Examples:
   $ kubectl annotate networkpolicy -n shop web ${modeAnnotation}=audit
@@ -82,7 +82,7 @@ export function auditCommand(streams: Streams = { out: process.stdout, notes: pr
 async function tellAudits(names: readonly string[], flags: Flags, { out, notes }: Streams): Promise<void> {
   const { kubeconfig, context, namespace, agentNamespace, minAge, since, output } = flags;
   const leastMs = minAge === undefined ? 0 : readTime('--min-age', minAge);
-  const earliest = since === undefined ? -Infinity : Date.now() - readTime('--since', since);
+  const sinceMs = since === undefined ? Infinity : readTime('--since', since);
   const { config, objects } = await readLiveObjects(kubeconfig, context);
   const { cluster } = toSource(objects, new Map(), []);
   checkNamespace(objects, namespace);
@@ -97,19 +97,24 @@ async function tellAudits(names: readonly string[], flags: Flags, { out, notes }
   requireAgents(asked.found);
   const enforced = enforceAudits(cluster);
   const lines = asked.answers
-    .flatMap(({ node, answer }) => answer.rows.map((row): Line => ({ node, ...row, ...reasonOf(row, enforced) })))
-    .filter((row) => row.last >= earliest && wanted.some((policy) => concerns(row, policy)))
+    .flatMap(({ node, answer }) =>
+      answer.rows
+        .filter(({ last }) => nowOf(answer) - last <= sinceMs)
+        .map((row): Line => ({ node, ...row, ...reasonOf(row, enforced) })),
+    )
+    .filter((row) => wanted.some((policy) => concerns(row, policy)))
     .sort((a, b) => b.last - a.last);
   if (output === 'json') for (const line of lines) out.write(`${JSON.stringify(line)}\n`);
   else {
     for (const policy of wanted) out.write(describePolicy(policy, cluster, lines));
     for (const { node, ...line } of lines) out.write(renderRow(line, line, node));
   }
-  const gaps = findYoung(objects, wanted, leastMs);
-  const [youngest] = asked.answers.toSorted((a, b) => b.answer.since - a.answer.since);
+  const together = wanted.flatMap((policy) => [policy.ref, ...togetherWith(policy, cluster).others]);
+  const gaps = findYoung(objects, new Set(together), leastMs);
+  const [youngest] = asked.answers.toSorted((a, b) => ageOf(a.answer) - ageOf(b.answer));
   if (youngest) notes.write(describeAge(youngest, asked.answers.length));
   for (const { node, answer } of asked.answers) {
-    const age = Date.now() - answer.since;
+    const age = ageOf(answer);
     if (age < leastMs) gaps.push(`node ${node} counts for ${describeTime(age)} only, and --min-age is ${minAge}`);
     for (const why of gapsOf(answer, wanted, cluster)) gaps.push(`node ${node} ${why}`);
   }
@@ -135,30 +140,41 @@ function describeTime(milliseconds: number): string {
   return minutes < 48 * 60 ? plural(Math.floor(minutes / 60), 'hour') : plural(Math.floor(minutes / 1440), 'day');
 }
 
-function describeAge({ node, answer: { since } }: { node: string; answer: AuditPage }, nodes: number): string {
-  const age = `${new Date(since).toISOString()}, for ${describeTime(Date.now() - since)}`;
+/** The clock of the node counts: this machine may have another time. */
+function nowOf({ now }: AuditPage): number {
+  return now ?? Date.now();
+}
+
+function ageOf(answer: AuditPage): number {
+  return nowOf(answer) - answer.since;
+}
+
+function describeAge({ node, answer }: { node: string; answer: AuditPage }, nodes: number): string {
+  const age = `${new Date(answer.since).toISOString()}, for ${describeTime(ageOf(answer))}`;
   const others = nodes === 1 ? '' : `; ${plural(nodes - 1, 'other node')} for as long or longer`;
   return `node ${node} counts since ${age}${others}\n`;
 }
 
-/** The policies that came into audit after that time. */
-function findYoung(objects: readonly JsonObject[], wanted: readonly Policy[], leastMs: number): string[] {
-  const refs = new Set(wanted.map(({ ref }) => `NetworkPolicy ${ref}`));
+/** The policies of these names that came into audit, or changed, after that time. */
+function findYoung(objects: readonly JsonObject[], refs: ReadonlySet<string>, leastMs: number): string[] {
   return objects.flatMap((object) => {
-    const since = refs.has(keyOf(object)) ? auditedSince(object) : undefined;
+    const isWanted = object['kind'] === 'NetworkPolicy' && refs.has(keyOf(object).replace(/^NetworkPolicy /, ''));
+    const since = isWanted ? unchangedSince(object) : undefined;
     if (since === undefined || Date.now() - since >= leastMs) return [];
-    return [`${keyOf(object)} may be in audit for ${describeTime(Date.now() - since)} only`];
+    return [`${keyOf(object)} may be in audit as it is for ${describeTime(Date.now() - since)} only`];
   });
 }
 
-/** When the annotation was written, or later: the API server notes the last change of each writer of a field. Missing if it notes none. */
-function auditedSince(object: JsonObject): number | undefined {
-  const times = listAt(object, 'metadata', 'managedFields').flatMap((entry) => {
-    const fields = objectAt(entry, 'fieldsV1', 'f:metadata', 'f:annotations');
+/** When the annotation and the spec were written last, or later: the API server notes the time of the last change of each writer. Missing if it notes none. */
+function unchangedSince(object: JsonObject): number | undefined {
+  const entries = listAt(object, 'metadata', 'managedFields').flatMap((entry) => {
     const time = Date.parse(textAt(entry, 'time') ?? '');
-    return `f:${modeAnnotation}` in fields && !Number.isNaN(time) ? [time] : [];
+    return Number.isNaN(time) ? [] : [{ time, fields: objectAt(entry, 'fieldsV1') }];
   });
-  return times.length === 0 ? undefined : Math.min(...times);
+  const setsMode = (fields: JsonObject): boolean =>
+    `f:${modeAnnotation}` in objectAt(fields, 'f:metadata', 'f:annotations');
+  const times = entries.filter(({ fields }) => setsMode(fields) || 'f:spec' in fields).map(({ time }) => time);
+  return times.length === 0 ? undefined : Math.max(...times);
 }
 
 /** Throws a ConfigError if one of the names is no policy in audit. */

@@ -55,7 +55,7 @@ export function flowsCommand(streams: Streams = { out: process.stdout, notes: pr
 async function showFlows(flags: Flags, { out, notes }: Streams): Promise<void> {
   const seen = await readTraffic(flags);
   const { namespace, output } = flags;
-  checkNamespace(seen.objects, namespace);
+  if (!seen.shows) checkNamespace(seen.objects, namespace);
   const names = new EndNames(findWorkloads(seen.objects));
   const wanted = seen.traffic.filter(
     ({ from, to }) => namespace === undefined || [from, to].some((end) => isIn(end, namespace)),

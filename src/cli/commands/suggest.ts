@@ -64,7 +64,7 @@ async function suggestPolicies(asked: string | undefined, flags: Flags, { out, n
   if (flags.file === '-') throw new ConfigError('-f names a file to write; without it, the output is standard output');
   const namespace = flags.allNamespaces ? undefined : (flags.namespace ?? 'default');
   const seen = await readTraffic({ ...flags, ...(namespace !== undefined && { namespace }) });
-  checkNamespace(seen.objects, namespace);
+  if (!seen.shows) checkNamespace(seen.objects, namespace);
   const workloads = findWorkloads(seen.objects);
   const isWanted = (workload: Workload): boolean =>
     (namespace === undefined || workload.namespace === namespace) && (asked === undefined || isNamed(workload, asked));

@@ -128,7 +128,7 @@ interface Asker {
   readonly signal: AbortSignal;
 }
 
-/** Asks the agents of the nodes on which the pods run, and keeps what the user may see of their answers. */
+/** Asks the agents, and keeps what the user may see of their answers. Where a user sees a part of the cluster, its pods may have been on any node before. */
 export async function askVisible(
   { config, client, agentNamespace, namespaces, mostMs, signal }: Asker,
   { objects, sight }: Pick<ReadObjects, 'objects' | 'sight'>,
@@ -136,7 +136,7 @@ export async function askVisible(
   const agents = namespaces ? await listAgentPods(client, agentNamespace, signal) : objects.filter(hasAgentLabels);
   const nodes = objects.filter((each) => each['kind'] === 'Node');
   const limits = { ...(mostMs !== undefined && { mostMs }), signal };
-  const question = { agentNamespace, nodes: nodesWithPods(objects), ...limits };
+  const question = { agentNamespace, ...(!namespaces && { nodes: nodesWithPods(objects) }), ...limits };
   const { histories, ...rest } = await askHistories(config, [...agents, ...nodes], question);
   return { histories: visibleHistories(histories, sight), ...rest };
 }

@@ -58,13 +58,25 @@ export function renderReasons(proofs: readonly PolicyProof[]): string {
 
 /** A line if the agents of some nodes have not compared what their kernels hold with what they should hold within the usual time. */
 export function renderCompared(nodes: readonly ComparedNode[]): string {
-  const late = nodes.filter(({ comparedSecondsAgo = Infinity }) => comparedSecondsAgo > longestRound);
+  const ages = nodes.map(({ node, comparedSecondsAgo: ago }) => ({ node, ago }));
+  const inside = nodes.map(({ node, podsComparedSecondsAgo: ago = 0 }) => ({ node, ago }));
+  return (
+    renderLate('not compared with the kernel in the last ten minutes', ages) +
+    renderLate('the rules inside of a pod were not as they should be, or could not be read, for ten minutes', inside)
+  );
+}
+
+function renderLate(
+  what: string,
+  nodes: readonly { readonly node: string; readonly ago: number | undefined }[],
+): string {
+  const late = nodes.filter(({ ago = Infinity }) => ago > longestRound);
   if (late.length === 0) return '';
-  const named = late.slice(0, mostNamed).map(({ node, comparedSecondsAgo: ago }) => {
+  const named = late.slice(0, mostNamed).map(({ node, ago }) => {
     return `${printable(node)} (${ago === undefined ? 'not yet in full' : `${ago} s ago`})`;
   });
   const more = late.length > mostNamed ? [plural(late.length - mostNamed, 'more node')] : [];
-  return `not compared with the kernel in the last ten minutes: ${[...named, ...more].join(', ')}\n`;
+  return `${what}: ${[...named, ...more].join(', ')}\n`;
 }
 
 /** A line for each policy that has nothing to do: a mistyped selector looks like this. */

@@ -5,8 +5,10 @@ import type { NodeAnswers } from './judge.ts';
 /** When a node's agent last compared all that its kernel holds with what it should hold. */
 export interface ComparedNode {
   readonly node: string;
-  /** Since it began to compare the table that was compared longest ago, of the node or inside of a pod; missing if it has not compared all tables yet. */
+  /** Since it began to compare the table that was compared longest ago; missing if it has not compared all tables yet. */
   readonly comparedSecondsAgo?: number;
+  /** The same for tables inside of pods, of the pod that was compared longest ago; missing without such pods. */
+  readonly podsComparedSecondsAgo?: number;
 }
 
 /** An agent compares everything within this time, in seconds. */
@@ -18,9 +20,10 @@ export function comparedNodes(answers: NodeAnswers): ComparedNode[] {
     if ('unknown' in answer) return [];
     const { comparedSecondsAgo } = answer.value;
     const ages = tableFamilies.map((family) => comparedSecondsAgo[family] ?? Infinity);
-    // A node without rules inside of pods has nothing to compare there.
-    const oldest = Math.max(...ages, comparedSecondsAgo['pods'] ?? 0);
-    return [{ node, ...(oldest < Infinity && { comparedSecondsAgo: oldest }) }];
+    const oldest = Math.max(...ages);
+    const { pods } = comparedSecondsAgo;
+    const inside = pods === undefined ? {} : { podsComparedSecondsAgo: pods };
+    return [{ node, ...(oldest < Infinity && { comparedSecondsAgo: oldest }), ...inside }];
   });
   return nodes.sort((a, b) => compareText(a.node, b.node));
 }

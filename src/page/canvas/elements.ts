@@ -40,7 +40,7 @@ export function elementsOf(seen: SeenMap, measure: (text: string) => number, isC
   return {
     boxes: seen.boxes.map((namespace) => ({
       id: elementId.box(namespace),
-      data: { label: cut(visible(namespace)), at: namespace },
+      data: { label: cut(visible(namespace)) + unused(seen.idlePolicies.get(namespace)), at: namespace },
       classes: ['box'],
     })),
     nodes: seen.nodes.map((node) => nodeOf(node, labels.get(node.id)!, measure)),
@@ -51,8 +51,9 @@ export function elementsOf(seen: SeenMap, measure: (text: string) => number, isC
 function nodeOf(node: MapNode, label: string, measure: (text: string) => number): Element {
   const { id, kind, namespace, badges } = node;
   const isAlarm = badges.some((badge) => badge.kind === 'not-enforced');
-  const isOpen = badges.some((badge) => badge.kind !== 'not-enforced');
-  const text = isAlarm ? `! ${label}` : label;
+  const isOpen = badges.some(({ kind: each }) => each === 'no-ingress-isolation' || each === 'no-egress-isolation');
+  const hasUnused = badges.some((badge) => badge.kind === 'no-match');
+  const text = (isAlarm ? `! ${label}` : label) + unused(hasUnused ? 1 : 0);
   const parent = namespace !== undefined && kind !== 'namespace' ? elementId.box(namespace) : undefined;
   const isOutside = ['node', 'block', 'internet', 'private', 'others'].includes(kind);
   return {
@@ -60,6 +61,11 @@ function nodeOf(node: MapNode, label: string, measure: (text: string) => number)
     data: { at: id, label: text, parent, width: Math.max(48, Math.ceil(measure(text)) + 22), height: 28 },
     classes: [kind, isOutside ? 'outside' : '', isAlarm ? 'alarm' : isOpen ? 'open' : ''].filter(Boolean),
   };
+}
+
+/** Of a namespace: policies that select no pod. Of a workload: rules of its policies that matched nothing. */
+function unused(count = 0): string {
+  return count === 0 ? '' : count === 1 ? ' ∅' : ` ∅${count}`;
 }
 
 function edgeOf(

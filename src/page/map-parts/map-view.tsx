@@ -67,6 +67,9 @@ function Legend({ isChange }: { isChange: boolean }): JSX.Element {
       <li>
         <span class="sample alarm" /> not enforced
       </li>
+      <li title="Of a workload: rules of its policies matched nothing that was seen. Of a namespace: policies select no pod.">
+        <span class="mono">∅</span> unused policies
+      </li>
     </ul>
   );
 }

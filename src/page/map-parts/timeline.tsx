@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { formatCount, formatMinute } from '../format.ts';
-import { atlas, look, splitAt, view } from '../state.ts';
+import { atlas, look, view } from '../state.ts';
 import { isDark } from '../theme.ts';
 import { TimelineChart } from './timeline-chart.ts';
 
@@ -18,7 +18,7 @@ function Strip(): JSX.Element {
   const [earliest, latest] = [minutes[0]!.minute, minutes.at(-1)!.minute];
   const chosen = view.value.minutes;
   const [first, last] = chosen ?? [earliest, latest];
-  const split = splitAt.value;
+  const { split } = view.value;
   useEffect(() => {
     const made = new TimelineChart(box.current!, (range) => look({ minutes: range }));
     chart.current = made;
@@ -38,8 +38,7 @@ function Strip(): JSX.Element {
     look({ minutes: isAll ? undefined : [Math.min(from, to), Math.max(from, to)] }, 'replace');
   };
   const compare = (): void => {
-    splitAt.value = Math.round((earliest + latest + 1) / 2);
-    look({ selected: undefined });
+    look({ split: Math.round((earliest + latest + 1) / 2), selected: undefined });
   };
   return (
     <section class="timeline" aria-label="Time">
@@ -82,7 +81,7 @@ function Strip(): JSX.Element {
             name="Change"
             value={split}
             range={[earliest + 1, latest]}
-            onChange={(minute) => (splitAt.value = minute)}
+            onChange={(minute) => look({ split: minute }, 'replace')}
           />
         )}
       </div>

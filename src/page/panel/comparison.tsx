@@ -2,7 +2,7 @@ import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { compareMaps, differenceKinds, type DifferenceKind } from '../compare.ts';
 import { formatCount, formatMinute } from '../format.ts';
-import { atlas, look, splitAt } from '../state.ts';
+import { atlas, look } from '../state.ts';
 import { NodeName } from './node-name.tsx';
 
 const titles: Readonly<Record<DifferenceKind, string>> = {
@@ -29,7 +29,7 @@ export function Comparison({ minute }: { minute: number }): JSX.Element {
         : what was seen.
       </p>
       <p class="actions">
-        <button type="button" class="small" onClick={() => (splitAt.value = undefined)}>
+        <button type="button" class="small" onClick={() => look({ split: undefined })}>
           Stop comparing
         </button>
       </p>

@@ -12,7 +12,7 @@ export function Overview(): JSX.Element {
   const map = policyMap.value!;
   const { nodes, edges, firstMinute, lastMinute } = map;
   const workloads = nodes.filter(({ kind }) => kind === 'workload');
-  const open = workloads.filter(({ badges }) => badges.some(({ kind }) => kind !== 'not-enforced')).length;
+  const open = workloads.filter(({ badges }) => badges.some(({ kind }) => kind.endsWith('isolation'))).length;
   const unenforced = workloads.filter(({ badges }) => badges.some(({ kind }) => kind === 'not-enforced')).length;
   const denied = edges.filter(({ ports }) => ports.some(({ seen, verdict }) => seen.denied ?? verdict === 'both'));
   const policies = (data.value?.objects ?? []).filter(

@@ -158,7 +158,7 @@ function suggestFor({ fromId, toId, port, finalDeny }: DenialGroup): (() => void
     ].filter((id) => nodeIds.includes(id));
     const { suggestions, notes } = atlas.value!.suggest({ nodeIds: denying, denied: { fromId, toId, port } });
     const comment = (lines: readonly string[]): string => lines.map((line) => `# ${visible(line)}\n`).join('');
-    if (suggestions.length === 0) putInto([comment(['no NetworkPolicy allows this', ...notes])]);
+    if (suggestions.length === 0) putInto([comment(['the page can suggest no policy for this', ...notes])]);
     else putInto(suggestions.map((each) => comment(each.notes) + policyText(each.policy)));
   };
 }

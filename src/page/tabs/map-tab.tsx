@@ -8,7 +8,7 @@ import { Selection } from '../panel/selection.tsx';
 import { ChangeResult } from '../panel/change-result.tsx';
 import { Comparison } from '../panel/comparison.tsx';
 import { Overview } from '../panel/overview.tsx';
-import { changed, look, splitAt, tryChange, view } from '../state.ts';
+import { changed, look, tryChange, view } from '../state.ts';
 
 /** The tabs Map and Change: they share the canvas, which keeps its zoom. */
 export function MapTab(): JSX.Element {
@@ -39,8 +39,9 @@ export function MapTab(): JSX.Element {
 
 function Details({ isChange }: { isChange: boolean }): JSX.Element {
   if (isChange) return <Selection otherwise={<ChangeResult />} back="What changes" />;
-  if (splitAt.value === undefined) return <Selection otherwise={<Overview />} />;
-  return <Selection otherwise={<Comparison minute={splitAt.value} />} back="Before and after" />;
+  const { split } = view.value;
+  if (split === undefined) return <Selection otherwise={<Overview />} />;
+  return <Selection otherwise={<Comparison minute={split} />} back="Before and after" />;
 }
 
 function ChangeBanner(): JSX.Element {

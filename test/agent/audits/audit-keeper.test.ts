@@ -27,8 +27,8 @@ describe('the tally of audits over a restart', () => {
 
   const logger = { warn: (...words: unknown[]) => void warnings.push(words) };
   const open = (tally: AuditTally, at = directory as string | undefined) =>
-    openAuditKeeper({ directory: at, tally, now: () => 100, logger, signal: ending.signal });
-  const saved = { savedAt: 60, since: 5, rows: [row], unlisted: { x: 2 }, unrecorded: [] };
+    openAuditKeeper({ node: 'n1', directory: at, tally, now: () => 100, logger, signal: ending.signal });
+  const saved = { node: 'n1', rows: [row] };
   const path = (): string => join(directory, 'audits.json');
 
   it('takes over what the agent before has saved, and saves at its end', async () => {
@@ -36,19 +36,31 @@ describe('the tally of audits over a restart', () => {
     const tally = new AuditTally(90);
     const keeper = open(tally);
     await keeper.restore();
-    assert.deepEqual(tally.page(none), { since: 5, rows: [row], unlisted: { x: 2 }, unrecorded: [], leftOut: {} });
-    tally.missed({ direction: 'egress', denied: 2, noted: 1 });
-    await keeper.finish();
-    const unrecorded = [{ direction: 'egress', packets: 1 }];
-    assert.deepEqual(JSON.parse(await readFile(path(), 'utf8')), { ...saved, savedAt: 100, unrecorded });
+    assert.deepEqual([tally.page(none).since, tally.rows], [90, [row]]);
+    const wide = { ...row, port: 81, policies: ['x/a', 'x/b', 'x/c', 'x/d'], morePolicies: 2 };
+    tally.restore([wide], 95);
+    await Promise.all([keeper.finish(), keeper.finish()]);
+    const { policies, ...rest } = wide;
+    assert.deepEqual(JSON.parse(await readFile(path(), 'utf8')), {
+      ...saved,
+      rows: [row, { ...rest, policies: policies.slice(0, 3), morePolicies: 3 }],
+    });
+    const next = new AuditTally(100);
+    await open(next).restore();
+    assert.deepEqual(
+      next.rows.map(({ port }) => port),
+      [80, 81],
+    );
     assert.deepEqual(warnings, []);
   });
 
   it('counts anew where the file is damaged or of another version, and says so', async () => {
-    for (const text of ['{', '[]', '{"since":1,"rows":[{}]}', JSON.stringify({ ...saved, savedAt: 'x' })]) {
+    for (const text of ['{', '[]', '{"node":"n1","rows":[{}]}', JSON.stringify({ ...saved, node: 'n2' })]) {
       await writeFile(path(), text);
       const tally = new AuditTally(90);
-      await open(tally).restore();
+      const keeper = open(tally);
+      await keeper.restore();
+      await keeper.finish();
       assert.deepEqual([tally.page(none).since, tally.page(none).rows], [90, []]);
       assert.match(String(warnings.pop()), /audits\.json is not used: .*: the agent counts anew/);
     }
@@ -64,10 +76,16 @@ describe('the tally of audits over a restart', () => {
   });
 
   it('reports a disk that fails', async () => {
-    const keeper = open(new AuditTally(90));
+    const tally = new AuditTally(90);
+    const keeper = open(tally);
     await keeper.restore();
     await mkdir(path());
+    tally.restore([row], 95);
     await keeper.finish();
+    const next = open(new AuditTally(90));
+    await next.restore();
+    await next.finish();
+    assert.match(String(warnings.splice(1, 1)), /audits\.json is not used: EISDIR/);
     assert.match(String(warnings), /could not save what policies in audit would deny/);
   });
 });

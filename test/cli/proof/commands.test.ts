@@ -165,12 +165,16 @@ describe('postern status and wait', () => {
     const line = async (ages: Record<string, number>): Promise<string | undefined> => {
       const { code, out } = await ask(statusCommand, { n1: told('n1'), n2: answer(ages) }, ['x/web']);
       equal(code, 0);
-      return /^not compared.*$/m.exec(out)?.[0];
+      return /^(not compared|the rules inside).*$/m.exec(out)?.[0];
     };
     const prefix = 'not compared with the kernel in the last ten minutes: n2';
     equal(await line({ ip: 601, ip6: 1, bridge: 1 }), `${prefix} (601 s ago)`);
     equal(await line({ ip: 1, ip6: 1 }), `${prefix} (not yet in full)`);
-    equal(await line({ ip: 600, ip6: 1, bridge: 1 }), undefined);
+    equal(await line({ ip: 600, ip6: 1, bridge: 1, pods: 600 }), undefined);
+    equal(
+      await line({ ip: 1, ip6: 1, bridge: 1, pods: 601 }),
+      'the rules inside of a pod were not as they should be, or could not be read, for ten minutes: n2 (601 s ago)',
+    );
     const { out } = await ask(statusCommand, { n1: told('n1'), n2: { refused: 403 } }, ['x/web', '-o', 'json']);
     deepEqual((JSON.parse(out) as { nodes: unknown }).nodes, [{ node: 'n1', comparedSecondsAgo: 20 }]);
   });
@@ -181,6 +185,23 @@ describe('postern status and wait', () => {
     const answer = { stdout: [JSON.stringify(doubting.page)], exitCode: 1 };
     const { out } = await ask(statusCommand, { n1: told('n1'), n2: answer }, ['x/web']);
     match(out, /^node n2: another program may have changed the rules/m);
+  });
+
+  it('wait names a pod that the policies cannot be enforced for, with its node and the reason', async () => {
+    const odd = new PoliciesAgent('n1', objects);
+    const message = 'the device of this pod is a macvlan, so its packets do not cross the node';
+    odd.issues = [
+      {
+        ...{ kind: 'pod', object: 'x/a', code: 'not-enforceable', path: 'status.podIPs' },
+        message,
+        effect: 'not-enforced',
+      },
+    ];
+    const answers = { n1: { stdout: [JSON.stringify(odd.apply().page)] }, n2: told('n2') };
+    const { code, out, notes } = await ask(waitCommand, answers, ['x/web', '--timeout', '1']);
+    deepEqual([code, out], [1, '']);
+    match(notes, /^pod x\/a on n1: .*the device of this pod is a macvlan.* \(x\/web\)$/m);
+    match(notes, /^postern: not enforced within 1 s: 0 of 1 policy enforced/m);
   });
 
   it('end with 0 if all nodes hold the policies, also those of manifests', async () => {
