@@ -116,7 +116,12 @@ export function suggest(objects: readonly JsonObject[], traffic: readonly Traffi
       {
         ...{ policy, namespace, workloads: [...selected], allowed, leftOut, flows },
         replay: { flows: flows.length, denied: replay(scene, policy, flows) },
-        notes: [...describeSilent(silent), ...describeLost(leftOut), ...notesOf(allowed, namespace, scene)],
+        notes: [
+          ...describeSilent(silent),
+          ...describeLost(leftOut),
+          ...notesOf(allowed, namespace, scene),
+          ...noteOfPublic(allowed),
+        ],
       },
     ];
   });
@@ -202,6 +207,22 @@ function replayedDns(scene: Scene, subject: { namespace: string; labels: Labels 
       );
     }),
   );
+}
+
+/** With so many clients outside, others will come. */
+const manyClients = 4;
+
+/** A rule for each client of an hour shuts out those of the next one. */
+function noteOfPublic(allowed: readonly Judged[]): string[] {
+  const clients = new Set(
+    allowed.flatMap(({ direction, seen }) =>
+      direction === 'ingress' && seen.from.kind === 'block' ? [seen.from.cidr] : [],
+    ),
+  );
+  if (clients.size < manyClients) return [];
+  return [
+    `${plural(clients.size, 'address', 'addresses')} outside opened connections to it, and this policy denies all others: if anyone may, allow 0.0.0.0/0 and ::/0 instead`,
+  ];
 }
 
 /** Peers that a rule selects together with more than was seen. */

@@ -238,12 +238,16 @@ for (const cni of ['bridge', 'ptp'] as const) {
       assert.equal(Math.max(...ofLook), 50);
     });
 
-    it('open nothing, and list nothing, where an enforced policy isolates the pod (S13.3)', async () => {
+    it('open and close nothing, and list nothing, where an enforced policy isolates the pod (S13.3)', async () => {
       const [all, everything] = [policy('x', 'none', { ingress: [] }), policy('x', 'everything', { ingress: [{}] })];
       const control = policy('peers', 'none', { pods: { pod: 'near' }, ingress: [] });
       await cluster.apply(all, inAudit(everything), inAudit(policy('x', 'other', { ingress: [] })));
       await ask(() => 'timeout');
-      await cluster.remove(all);
+      await cluster.apply(rules, inAudit(policy('x', 'other', { ingress: [] })));
+      await cluster.remove(all, everything);
+      await ask((each) => (isAllowed(each) ? 'x/p' : 'timeout'));
+      await cluster.remove(rules);
+      await cluster.apply(inAudit(everything));
       // Two policies in audit allow together what one of them allows.
       await ask(() => 'x/p');
       await cluster.apply(inAudit(control));

@@ -17,8 +17,8 @@ describe('the map', () => {
     const labels = await page.evaluate<string[]>(
       `document.querySelector('.canvas')._cyreg.cy.nodes().map((node) => node.data('label'))`,
     );
-    // One of its policies selects no pod, and a rule of those of shop/api matched nothing.
-    assert.ok(labels.includes('office ∅') && labels.includes('api ∅'), labels.join());
+    // One of its policies selects no pod, and rules of shop/worker matched nothing.
+    assert.ok(labels.includes('office ∅') && labels.includes('worker ∅'), labels.join());
     const canvas = page.locator('.canvas canvas').last();
     assert.ok((await canvas.boundingBox())!.width > 300);
   });

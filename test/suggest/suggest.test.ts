@@ -183,6 +183,17 @@ describe('suggestions', () => {
       deepEqual(blocksOf(far), [['2001:db8:5::/64']]);
     });
 
+    it('come with a note if many were clients: the next one would be denied', () => {
+      const note = (count: number) =>
+        suggestFor('pod/web-1', clients(count)).suggestion?.notes.filter((each) => each.includes('0.0.0.0/0'));
+      deepEqual(note(3), []);
+      equal(note(4)?.length, 1);
+      match(
+        note(9)![0]!,
+        /^9 addresses outside opened connections to it, and this policy denies all others: if anyone may/,
+      );
+    });
+
     it('never join addresses where a user sees a part of the cluster: pods may be between them', () => {
       const { spec } = suggestFor('pod/web-1', clients(8), cluster, { shows: 'part' });
       equal(spec?.ingress.flatMap(({ from }) => from).length, 8);
