@@ -9,10 +9,10 @@ import { processorTime } from '../processor.ts';
 
 const open = fileURLToPath(new URL('open.py', import.meta.url));
 const pods = 110;
-/** One alone may fill an eighth of the rows. */
+/** One alone may fill a quarter of the rows. */
 const namespaces = 10;
-/** Of the 8,192 that an agent keeps. With fewer, its memory would look small. */
-const leastRows = 6_500;
+/** Of the 4,096 that an agent keeps. With fewer, its memory would look small. */
+const leastRows = 3_500;
 const perSecond = 5_000;
 /** The kernel keeps each for 20 s, and removes it up to a minute later: 100,000 and more, of 262,144. */
 const keptSeconds = 20;

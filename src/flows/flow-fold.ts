@@ -35,7 +35,7 @@ export interface FoldLimits {
   readonly all: number;
 }
 
-const defaultLimits: FoldLimits = { ofOpener: 128, ofNamespace: 1024, all: 8192 };
+const defaultLimits: FoldLimits = { ofOpener: 128, ofNamespace: 1024, all: 4096 };
 
 /** Minutes that are kept, including the current one. */
 export const keptMinutes = 60;

@@ -11,7 +11,7 @@ import { keyOf } from '../../impact/object-key.ts';
 import { textAt, type JsonObject } from '../../lib/json.ts';
 import { messageOf } from '../../lib/message-of.ts';
 import { parsePrintable } from '../../lib/printable.ts';
-import { sorted } from '../../lib/sort.ts';
+import { compareText, sorted } from '../../lib/sort.ts';
 import { visibleHistories } from '../../map/visible-flows.ts';
 import { createApiClient, type ApiReader } from '../../watch/api-client.ts';
 import { askNodes, type NodeFailure, type Question } from '../connect/agents.ts';
@@ -192,7 +192,9 @@ export async function readFiles({ base = [], flows = [] }: SourceFlags): Promise
 
 /** An agent that cannot read connections at the moment has kept only what it saw before. */
 function join({ histories: all, failures }: Omit<Histories, 'clocks'>): Histories {
-  const { histories, differences } = alignHistories(all);
+  // In the order of their names: agents answer in any order, and the same answers are the same page.
+  const inOrder = all.toSorted((a, b) => compareText(a.node, b.node));
+  const { histories, differences } = alignHistories(inOrder);
   const broken = histories.flatMap(({ node, failing }) =>
     failing === undefined ? [] : [{ node, why: `its agent cannot read the tracked connections: ${failing}` }],
   );
