@@ -13,8 +13,8 @@ export interface ClockDifference {
 }
 
 /**
- * Shifts what agents have kept to one clock, the median one, where clocks differ; of two clocks, the later one, as most wrong clocks lag: on a time line, what happened together stands together. Drops what an agent says about
- * times that it cannot know, so the result has at most an hour, however wrong a clock is.
+ * Where the clocks of nodes differ, shifts what their agents have kept to one clock: the median one, or the later one of two, since most wrong clocks lag. Drops minutes
+ * that an agent cannot know. So the result has one hour at most, however wrong a clock is.
  */
 export function alignHistories(histories: readonly FlowHistory[]): {
   readonly histories: readonly FlowHistory[];

@@ -37,7 +37,8 @@ export function openAuditKeeper({ node, directory, tally, now, logger, signal }:
   const failed = (err: unknown): void =>
     logger.warn({ err }, 'could not save what policies in audit would deny: an agent that starts again counts anew');
   let isRestored = false;
-  let written = -1;
+  /** The version on disk. An empty tally needs no file. */
+  let written = 0;
   /** One write at a time. */
   let saving = Promise.resolve();
   const save = (): Promise<void> => {
@@ -56,13 +57,13 @@ export function openAuditKeeper({ node, directory, tally, now, logger, signal }:
       const path = join(directory, auditsFileName);
       try {
         tally.restore(readRows(await readFile(path, 'utf8'), node), now());
-        written = tally.version;
       } catch (error) {
-        if (isMissing(error)) written = tally.version;
-        else
+        if (!isMissing(error)) {
           logger.warn(
             `${path} is not used: ${messageOf(error)}: the agent counts anew what policies in audit would deny`,
           );
+          written = -1;
+        }
       }
       isRestored = true;
       repeat(saveEveryMs, save, { signal, failed });

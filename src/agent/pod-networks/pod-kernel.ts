@@ -25,7 +25,7 @@ export interface PodTurns {
 
 export interface PodKernel extends KernelTables {
   readonly nft: Nft;
-  /** Reads all of our tables, within the same limits, but in the turn of the caller. Rejects if that fails. */
+  /** Reads all of our tables, within the same limits, without waiting for a turn. Rejects if that fails. */
   read(signal: AbortSignal): Promise<Ruleset | undefined>;
   close(): void;
 }

@@ -152,7 +152,7 @@ export class PodNetwork {
   }
 
   /**
-   * Compares all of our tables with what they should be, between two changes. If they differ, the reconciler restores them. To be called in a turn for comparisons. Resolves
+   * Compares all of our tables with what they should be, between two changes. If they differ, the reconciler restores them. Resolves
    * with whether they were the same; `undefined` if they could not be read, or if what they should be is not known now.
    */
   async compare(): Promise<boolean | undefined> {

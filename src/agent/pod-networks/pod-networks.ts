@@ -36,7 +36,7 @@ export const lookEveryMs = 300;
 const checkEveryMs = 5000;
 /** Changes of pods at a time. */
 const mostAtOnce = 2;
-/** What hostile pods cause takes at most a fifth of the time. */
+/** What hostile pods cause takes at most a fifth of the time; regular comparisons take at most another fifth. */
 const restShare = 4;
 /** Pods whose denials one call reads, in turn. The kernel keeps records for a minute. */
 const mostRead = 4;
@@ -68,6 +68,7 @@ export class PodNetworks {
   readonly #closing = new Set<Promise<void>>();
   readonly #rounds = new CompareRounds<PodNetwork>();
   #isSampling = false;
+  #sampleAt = 0;
   /** Called after each change of what `wait` waits for. */
   readonly #waiting: (() => void)[] = [];
   #checkAt = 0;
@@ -194,18 +195,24 @@ export class PodNetworks {
     return ago === undefined ? undefined : Math.round(ago / 1000);
   }
 
-  /** Compares the tables of some pods. What hostile pods cause has the same turns, but no reconciler waits for one here. Never rejects. */
+  /**
+   * Compares the tables of some pods, one after the other. It takes none of the turns: the reconciler of a pod waits for those, and a comparison waits for the reconciler.
+   * The pause afterwards bounds what pods with large tables cost. Never rejects.
+   */
   async #sample(): Promise<void> {
     const { clock } = this.#options;
-    if (this.#isSampling) return;
+    const begun = clock.now();
+    if (this.#isSampling || begun < this.#sampleAt) return;
     this.#isSampling = true;
-    for (const network of this.#rounds.next(this.#inForce(), clock.now())) {
-      await this.#turns.compare(async () => {
-        const begun = clock.now();
-        if (await network.compare()) this.#rounds.same(network, begun);
-      });
+    try {
+      for (const network of this.#rounds.next(this.#inForce(), begun)) {
+        const at = clock.now();
+        if (await network.compare()) this.#rounds.same(network, at);
+      }
+    } finally {
+      this.#sampleAt = clock.now() + restShare * (clock.now() - begun);
+      this.#isSampling = false;
     }
-    this.#isSampling = false;
   }
 
   #inForce(): PodNetwork[] {

@@ -10,7 +10,7 @@ import { renderRow } from '../audit/render.ts';
 import { askPage, showListen } from '../doctor/ask-page.ts';
 
 const details = `
-Asks the agent of this node. It counts what policies in audit would deny, and goes on after a restart. \`postern audit\` asks all nodes, and adds reasons.
+Asks the agent of this node. It counts what policies in audit would deny, and keeps its list over a restart. \`postern audit\` asks all nodes, and adds reasons.
 
 Examples:
   $ postern node audit

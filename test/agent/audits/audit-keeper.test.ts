@@ -46,7 +46,9 @@ describe('the tally of audits over a restart', () => {
       rows: [row, { ...rest, policies: policies.slice(0, 3), morePolicies: 3 }],
     });
     const next = new AuditTally(100);
-    await open(next).restore();
+    const again = open(next);
+    await again.restore();
+    await again.finish();
     assert.deepEqual(
       next.rows.map(({ port }) => port),
       [80, 81],
