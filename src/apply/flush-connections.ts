@@ -104,6 +104,7 @@ async function flushFamily({ family, targets, watched, run }: FamilyFlush): Prom
     for (const place of placesOf(words, targets)) deletions.set(place.join(' '), place);
   });
   for (const place of deletions.values()) await run(['-D', '-f', family, ...place]);
+  if (deletions.size > 0 && watched.length > 0) await list(() => {});
   return watchedOf(seen);
 }
 
@@ -145,22 +146,27 @@ const keysOfTuple = new Set([
   ...['--icmp-type', '--icmp-code', '--icmp-id', '--icmpv6-type', '--icmpv6-code', '--icmpv6-id'],
 ]);
 
-const askedFor = new Map([
-  ['--state', 'ESTABLISHED'],
-  ['--orig-vtag', '1'],
-  ['--reply-vtag', '1'],
-]);
+/**
+ * What conntrack requires for a protocol, with any value. It cannot read all values that it prints. A kernel that no longer knows a protocol tracks it
+ * without ports: Linux 7.3 has neither UDP-Lite nor DCCP.
+ */
+const requiredOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  tcp: { '--state': 'ESTABLISHED' },
+  sctp: { '--state': 'ESTABLISHED', '--orig-vtag': '1', '--reply-vtag': '1' },
+  udplite: { '--sport': '0', '--dport': '0' },
+  dccp: { '--sport': '0', '--dport': '0', '--state': 'OPEN', '--role': 'client' },
+};
 
 /** The command that makes the entry expire now. It names only the tuple of the original direction, by which the kernel finds the entry. */
 function expiryOf(words: readonly string[]): string {
-  const expiry = ['-A', '-t', '0'];
+  const tuple: Record<string, string> = {};
   for (let index = 1; index + 1 < words.length; index += 2) {
     const [key, value] = [words[index]!, words[index + 1]!];
-    if (keysOfTuple.has(key)) expiry.push(key, value);
-    // conntrack requires these, with any value. It cannot read all values that it prints.
-    if (askedFor.has(key)) expiry.push(key, askedFor.get(key)!);
+    if (keysOfTuple.has(key)) tuple[key] = value;
   }
-  return expiry.join(' ');
+  // conntrack knows the options of a protocol only after its name.
+  const { '-p': protocol = '', ...others } = tuple;
+  return ['-A', '-t', '0', '-p', protocol, ...Object.entries({ ...requiredOf[protocol], ...others }).flat()].join(' ');
 }
 
 /** Each place where the entry names one of the addresses, as a condition of `conntrack -D`. */

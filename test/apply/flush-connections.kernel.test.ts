@@ -22,6 +22,7 @@ const named = [
   '-p tcp -s 10.7.0.1 -d 10.2.0.9 --sport 8 --dport 80 --state CLOSE -u SEEN_REPLY',
   '-p sctp -s 10.7.0.1 -d 10.2.0.9 --sport 9 --dport 80 --state ESTABLISHED --orig-vtag 5 --reply-vtag 6',
   '-p udplite -s 10.7.0.1 -d 10.2.0.9 --sport 10 --dport 80',
+  '-p dccp -s 10.7.0.1 -d 10.2.0.9 --sport 13 --dport 80 --state OPEN --role client',
   '-p icmp -s 10.7.0.1 -d 10.2.0.9 --icmp-type 8 --icmp-code 0 --icmp-id 11',
   '-p gre -s 10.7.0.1 -d 10.2.0.9 --srckey 1 --dstkey 2',
   '-p 50 -s 10.7.0.1 -d 10.2.0.9',
@@ -121,7 +122,10 @@ describe('connections of an address (kernel)', function () {
       'fd07::1',
       'fd07::11',
     ]);
-    assert.deepEqual([...(await flush(['10.7.0.1', 'fd07::1'], ranges))].sort(), ['10.7.0.11', '10.7.0.2', 'fd07::11']);
+    const left = ['10.7.0.11', '10.7.0.2', 'fd07::11'];
+    const slow = createFlushConnections({ program: await program('[ "$1" = -R ] && exit 1; exec $real "$@"') });
+    assert.deepEqual([...(await slow(['10.7.0.1'], ['10.7.0.0/24']))].sort(), ['10.7.0.11', '10.7.0.2']);
+    assert.deepEqual([...(await flush(['10.7.0.1', 'fd07::1'], ranges))].sort(), left);
     assert.deepEqual([...(await flush([], ['10.7.0.8/29']))], ['10.7.0.11']);
     assert.deepEqual([...(await flush([], []))], []);
   });
