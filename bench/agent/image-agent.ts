@@ -41,6 +41,7 @@ export class ImageAgent {
   readonly #started = performance.now();
   readonly #socket: string;
   readonly #log: string;
+  readonly #program: readonly string[];
 
   constructor(options: AgentOptions) {
     const { program, nodeName, namespace, kubeconfig, cacheDirectory, stateDirectory, directory, path } = options;
@@ -54,13 +55,19 @@ export class ImageAgent {
       'state-dir': stateDirectory,
     };
     const flags = Object.entries(settings).flatMap(([flag, value]) => [`--${flag}`, value]);
-    const line = [process.execPath, ...imageNodeFlags, program, 'agent', ...flags];
+    this.#program = [process.execPath, ...imageNodeFlags, program];
+    const line = [...this.#program, 'agent', ...flags];
     const log = openSync(this.#log, 'w');
     this.#child = spawn(...enterNamespace(namespace, line[0]!, line.slice(1)), {
       stdio: ['ignore', log, log],
       env: { ...imageEnvironment, PATH: path },
     });
     closeSync(log);
+  }
+
+  /** The command line that asks this agent for a page, as other commands run it in the agent's pod. */
+  question(subcommand: string): string[] {
+    return [...this.#program, 'node', subcommand, '--listen', `unix:${this.#socket}`, '-o', 'json'];
   }
 
   /** Seconds from the start of the process until /readyz succeeds. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
+import { execa } from 'execa';
 import { bundle } from '../../scripts/image/bundle.ts';
 import { kubeconfigText } from '../../src/lab/kubeconfig.ts';
 import {
@@ -16,6 +17,7 @@ import {
 import { writePages } from '../cluster/list-pages.ts';
 import { clusterObjects } from '../cluster/objects.ts';
 import type { Shape } from '../cluster/shapes.ts';
+import { imageEnvironment } from '../image-flags.ts';
 import { CommitWatch } from '../kernel/commit-watch.ts';
 import { LineProcess } from '../line-process.ts';
 import { makeCertificate } from './certificate.ts';
@@ -113,6 +115,20 @@ export class BenchNode {
   /** Whether the agent has applied all events. Some of its transactions may follow: those that delete what no packet meets any more. */
   async hasApplied(agent: ImageAgent): Promise<boolean> {
     return isDeepStrictEqual(await agent.applied(), this.#objects.versions);
+  }
+
+  /** Runs the command on the node, as the image does. Resolves with its processor time in milliseconds; rejects if it fails. */
+  async processorOf(command: readonly string[]): Promise<number> {
+    const [file, args] = enterNamespace(namespace, 'sh', ['-ec', '"$@" >/dev/null; times', 'sh', ...command]);
+    const { stdout } = await execa(file, args, { env: imageEnvironment });
+    // times(1): of the shell, then of its children: user and system, as 0m0.123s.
+    const [, children = ''] = stdout.split('\n');
+    const seconds = Array.from(
+      children.matchAll(/(\d+)m([\d.]+)s/g),
+      ([, whole, rest]) => 60 * Number(whole) + Number(rest),
+    );
+    if (seconds.length !== 2) throw new Error(`times(1) printed ${stdout}`);
+    return 1000 * (seconds[0]! + seconds[1]!);
   }
 
   watchCommits(): Promise<CommitWatch> {

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { addCommands } from './command-entry.ts';
 import { commands } from './commands.ts';
 import { exitCode } from './exit-code.ts';
 import { printable } from '../lib/printable.ts';
@@ -29,7 +30,6 @@ export async function run(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Loads only the given command, so that the agent does not load the lab. The other commands are a name and a summary. */
 async function createProgram(args: readonly string[]): Promise<Command> {
   const program = new Command('postern')
     .description('Kubernetes NetworkPolicy, compiled to nftables: enforced, explained, and tried without a cluster.')
@@ -40,12 +40,8 @@ async function createProgram(args: readonly string[]): Promise<Command> {
     .enablePositionalOptions()
     .exitOverride();
   const words = args.filter((arg) => !arg.startsWith('-'));
-  const wanted = words[0] === 'help' ? words[1] : words[0];
-  for (const { name, summary, load } of commands) {
-    const command = name === wanted ? await load() : new Command(name);
-    program.addCommand(command.summary(summary));
-    inherit(command, program);
-  }
+  await addCommands(program, commands, words);
+  for (const command of program.commands) inherit(command, program);
   return program;
 }
 

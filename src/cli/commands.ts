@@ -1,12 +1,4 @@
-import type { Command } from 'commander';
-
-export interface CommandEntry {
-  readonly name: string;
-  /** One line for the list of commands. */
-  readonly summary: string;
-  /** The command sets `process.exitCode` if it is not 0, and rejects with an error that has a code. */
-  readonly load: () => Promise<Command>;
-}
+import type { CommandEntry } from './command-entry.ts';
 
 /** In the order of the help. */
 export const commands: readonly CommandEntry[] = [
@@ -88,7 +80,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: 'node',
     summary: 'show the state of this node',
-    load: async () => (await import('./commands/node.ts')).nodeCommand(),
+    load: async (words) => (await import('./commands/node.ts')).nodeCommand(words),
   },
   {
     name: 'uninstall',

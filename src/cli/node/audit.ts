@@ -29,7 +29,6 @@ interface Flags {
 export function auditCommand(): Command {
   const { name, argument, env, summary } = agentFlags.listen;
   return new Command('audit')
-    .summary('list connections that policies in audit would deny')
     .description('Prints the connections of pods of this node that policies in audit would deny.')
     .option(`--${name} <${argument}>`, `as for the agent: ${summary} (env: ${env})`)
     .addOption(new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text'))

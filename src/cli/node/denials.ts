@@ -42,7 +42,6 @@ interface Flags {
 
 export function denialsCommand(): Command {
   return new Command('denials')
-    .summary('list connections that its kernel denied in the last minute')
     .description('Prints the connections that the kernel of this node has denied in the last minute.')
     .option('--node-name <NAME>', 'name of the Node object (default: POSTERN_NODE_NAME, else the host name)')
     .addOption(new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text'))

@@ -24,7 +24,6 @@ interface Flags {
 
 export function flowsCommand(): Command {
   return new Command('flows')
-    .summary('list the flows that its kernel tracks')
     .description('Prints the flows that the kernel of this node tracks.')
     .option('--node-name <NAME>', 'name of the Node object (default: POSTERN_NODE_NAME, else the host name)')
     .addOption(new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text'))

@@ -30,7 +30,6 @@ interface Flags {
 export function historyCommand(): Command {
   const { name, argument, env, summary } = agentFlags.listen;
   return new Command('history')
-    .summary('list who talked to whom in the last hour')
     .description('Prints what the agent of this node has kept: who talked to whom in the last hour.')
     .option(`--${name} <${argument}>`, `as for the agent: ${summary} (env: ${env})`)
     .addOption(new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text'))

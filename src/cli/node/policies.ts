@@ -33,7 +33,6 @@ interface Flags {
 export function policiesCommand(): Command {
   const { name, argument, env, summary } = agentFlags.listen;
   return new Command('policies')
-    .summary('list the policies that its kernel holds, with their versions')
     .description('Prints which versions of policies the kernel of this node holds, and for which pods.')
     .option(`--${name} <${argument}>`, `as for the agent: ${summary} (env: ${env})`)
     .addOption(new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text'))

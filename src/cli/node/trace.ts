@@ -47,7 +47,6 @@ interface Flags {
 
 export function traceCommand(): Command {
   return new Command('trace')
-    .summary('show what its kernel does with a connection')
     .description('Shows what the rules in the kernel of this node do with the first packet of a connection.')
     .argument('<source>', 'the source address')
     .argument('<destination>', 'the destination address')
