@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { after, before, describe, it } from 'mocha';
-import type { Browser } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { exportPage } from '../../src/cli/ui/build-page.ts';
 import { tabs } from '../../src/map/view.ts';
 import { startBrowser } from './support/browser.ts';
 import { closePage, openPage } from './support/open-page.ts';
@@ -38,6 +42,15 @@ describe('axe-core finds nothing serious', () => {
     await server?.stop();
   });
 
+  async function seriousIn(page: Page): Promise<string[]> {
+    await page.evaluate(axe);
+    const violations = await page.evaluate<readonly Violation[]>('axe.run().then(({ violations }) => violations)');
+    const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+    return serious.flatMap(({ id, nodes }) =>
+      nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`),
+    );
+  }
+
   for (const [name, hash] of Object.entries(places)) {
     for (const colorScheme of ['light', 'dark'] as const) {
       it(`${name}, ${colorScheme}`, async () => {
@@ -54,17 +67,21 @@ describe('axe-core finds nothing serious', () => {
             .first()
             .waitFor();
         }
-        await page.evaluate(axe);
-        const violations = await page.evaluate<readonly Violation[]>('axe.run().then(({ violations }) => violations)');
-        const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-        const told = serious.flatMap(({ id, nodes }) =>
-          nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`),
-        );
-        assert.deepEqual(told, []);
+        assert.deepEqual(await seriousIn(page), []);
         await closePage(page);
       });
     }
   }
+
+  it('an exported page', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'postern-export-'));
+    const file = join(folder, 'shop.html');
+    await writeFile(file, await exportPage(shop()));
+    const page = await openPage(browser, `${pathToFileURL(file).href}#${edge}`, { bypassCSP: true });
+    assert.deepEqual(await seriousIn(page), []);
+    await closePage(page);
+    await rm(folder, { recursive: true });
+  });
 
   it('and would find a button without a name', async () => {
     const page = await openPage(browser, server.url, { bypassCSP: true });
