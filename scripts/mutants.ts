@@ -1,7 +1,6 @@
 /**
- * `npm run mutants`: is the unit suite worth its green? Each mutant of test/mutants.ts is planted alone in a copy of the repository,
- * and some test must fail there. Failing to load is no kill: it says nothing about behaviour.
- * An argument runs only the mutants whose names hold it. `npm test` runs a sample.
+ * `npm run mutants` shows whether the unit suite notices wrong lines. Each mutant of test/mutants.ts is planted alone in a copy of the repository,
+ * and some test must fail there. Failing to load is no kill: it says nothing about behaviour. `npm test` runs a sample.
  */
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -11,6 +10,23 @@ import { leftOut, takeSample } from '../test/support/sample.ts';
 import { findCode } from './find-code.ts';
 import { runCommand } from './run-command.ts';
 import { formatTally, readTally, reportTally, tallyVariable } from './tally.ts';
+
+const usage = `Usage: npm run mutants [-- WORDS]
+
+Plants wrong lines one by one in a copy of the repository. The unit tests must fail for each. It first runs them without a wrong line, and it takes hours in all.
+
+  WORDS    only mutants whose names contain the words
+
+Examples:
+  npm run mutants
+  npm run mutants -- 'a block'
+
+Exits with 1 if no test notices a wrong line.`;
+const [words = ''] = process.argv.slice(2);
+if (['-h', '--help'].includes(words)) {
+  console.log(usage);
+  process.exit(0);
+}
 
 const root = resolve(import.meta.dirname, '..');
 /** Left out of copies. */
@@ -23,7 +39,7 @@ const minutes = 6;
 
 const passed: string[] = [];
 const failed: string[] = [];
-const all = mutants.filter(({ name }) => name.includes(process.argv[2] ?? ''));
+const all = mutants.filter(({ name }) => name.includes(words));
 const wanted = takeSample(all, { what: 'mutants', count: 60, nameOf: ({ name }) => name, suite: 'mutants' });
 const isSample = wanted !== all;
 /** Beside a sample other suites run. They say whether the unit tests are green; here a tenth of the cases shows that a copy is no other. */

@@ -23,6 +23,8 @@ export default class TallyReporter extends Mocha.reporters.Spec {
       runner.failures++;
       runner.emit('fail', test, new Error('skipped without a reason: call skipTest of test/support/skip.ts'));
     });
+    // A run that is stopped has said what it found until then.
+    runner.on('test end', () => reportTally({ passed, failed, skipped, leftOut, isPartial: true }));
     runner.once('end', () => reportTally({ passed, failed, skipped, leftOut }));
   }
 }

@@ -8,6 +8,8 @@ export interface Tally {
   readonly skipped: readonly Skip[];
   /** What this run has not done, and the command that does all. */
   readonly leftOut: readonly string[];
+  /** The step has not ended. */
+  readonly isPartial?: true;
 }
 export interface Skip {
   readonly title: string;
@@ -37,6 +39,7 @@ const nothing: Tally = { passed: 0, failed: [], skipped: [], leftOut: [] };
 /** The tally of a finished step. A step without a tally counts as one check; a step with a tally must have run a test. */
 export function judgeStep(title: string, exitCode: number, counted: Tally | undefined): Tally {
   if (!counted) return exitCode === 0 ? { ...nothing, passed: 1 } : { ...nothing, failed: [title] };
+  if (counted.isPartial) return { ...counted, failed: [...counted.failed, `${title}: did not end`] };
   if (counted.failed.length > 0) return counted;
   if (exitCode !== 0) return { ...counted, failed: [`${title}: exit code ${exitCode}`] };
   if (counted.passed + counted.skipped.length === 0) return { ...counted, failed: [`${title}: ran no test`] };

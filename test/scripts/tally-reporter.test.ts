@@ -58,4 +58,24 @@ describe('the reporter', () => {
     });
     assert.equal(exitCode, 3);
   });
+
+  it('has counted what ended, if the run is stopped', async function () {
+    this.timeout(180_000);
+    const specFile = join(folder, 'stopped.test.ts');
+    const lines = [
+      `import { it } from '${root}/node_modules/mocha/index.js';`,
+      `it('passes', () => {});`,
+      `it('fails', () => { throw new Error('no'); });`,
+      `it('ends the process', () => process.exit(0));`,
+    ];
+    writeFileSync(specFile, lines.join('\n'));
+    await execa('mocha', [specFile], {
+      cwd: root,
+      env: { [tallyVariable]: tallyFile },
+      reject: false,
+      preferLocal: true,
+    });
+    const { passed, failed, isPartial } = readTally(tallyFile)!;
+    assert.deepEqual([passed, failed, isPartial], [1, ['fails: no'], true]);
+  });
 });

@@ -21,6 +21,13 @@ describe('the tally of npm test', () => {
     ]);
   });
 
+  it('counts what a step did that was stopped, and that it did not end', () => {
+    const counted = { passed: 3, failed: ['one'], skipped: [], leftOut: [], isPartial: true as const };
+    assert.deepEqual(judgeStep('unit', 1, counted).failed, ['one', 'unit: did not end']);
+    assert.equal(judgeStep('unit', 1, counted).passed, 3);
+    assert.deepEqual(judgeStep('unit', 0, { ...counted, failed: [] }).failed, ['unit: did not end']);
+  });
+
   it('does not let a suite pass that ran nothing', () => {
     assert.deepEqual(judgeStep('unit', 0, { passed: 0, failed: [], skipped: [], leftOut: [] }).failed, [
       'unit: ran no test',
