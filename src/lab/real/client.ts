@@ -81,10 +81,16 @@ export class RealClient {
     return answer;
   }
 
+  /** None of a resource that the server does not have, as ClusterNetworkPolicies without their CRD. */
   async list<T>(path: string, query: Readonly<Record<string, string>> = {}): Promise<T[]> {
-    const { items } = (await this.request({ method: 'GET', path, query })) as { items: T[] | null };
-    // Go encodes an empty list as `null`.
-    return items ?? [];
+    try {
+      const { items } = (await this.request({ method: 'GET', path, query })) as { items: T[] | null };
+      // Go encodes an empty list as `null`.
+      return items ?? [];
+    } catch (error) {
+      if (!isRefusal(error, 404)) throw error;
+      return [];
+    }
   }
 }
 
