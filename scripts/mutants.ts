@@ -13,7 +13,8 @@ import { formatTally, readTally, reportTally, tallyVariable } from './tally.ts';
 
 const usage = `Usage: npm run mutants [-- WORDS]
 
-Plants wrong lines one by one in a copy of the repository. The unit tests must fail for each. It first runs them without a wrong line, and it takes hours in all.
+Plants wrong lines one by one in a copy of the repository, after one run of the unit tests without any. The tests must fail for each line.
+All lines take hours.
 
   WORDS    only mutants whose names contain the words
 
@@ -21,11 +22,12 @@ Examples:
   npm run mutants
   npm run mutants -- 'a block'
 
-Exits with 1 if no test notices a wrong line.`;
+Exits with 1 if no test notices one of the lines.
+`;
 const [words = ''] = process.argv.slice(2);
-if (['-h', '--help'].includes(words)) {
-  console.log(usage);
-  process.exit(0);
+if (words === '-h' || words === '--help') {
+  process.stdout.write(usage);
+  process.exit();
 }
 
 const root = resolve(import.meta.dirname, '..');

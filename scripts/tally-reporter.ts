@@ -23,7 +23,7 @@ export default class TallyReporter extends Mocha.reporters.Spec {
       runner.failures++;
       runner.emit('fail', test, new Error('skipped without a reason: call skipTest of test/support/skip.ts'));
     });
-    // A run that is stopped has said what it found until then.
+    // So the counts of a run that is stopped are not lost.
     runner.on('test end', () => reportTally({ passed, failed, skipped, leftOut, isPartial: true }));
     runner.once('end', () => reportTally({ passed, failed, skipped, leftOut }));
   }

@@ -65,7 +65,7 @@ export class ImageAgent {
     closeSync(log);
   }
 
-  /** The command line that asks this agent for a page, as other commands run it in the agent's pod. */
+  /** The command line that asks this agent; other commands run it in the agent's pod. */
   question(subcommand: string): string[] {
     return [...this.#program, 'node', subcommand, '--listen', `unix:${this.#socket}`, '-o', 'json'];
   }

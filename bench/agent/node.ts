@@ -117,17 +117,17 @@ export class BenchNode {
     return isDeepStrictEqual(await agent.applied(), this.#objects.versions);
   }
 
-  /** Runs the command on the node, as the image does. Resolves with its processor time in milliseconds; rejects if it fails. */
+  /** Runs the command on the node, in the environment of the image. Resolves with its processor time in milliseconds; rejects if it fails. */
   async processorOf(command: readonly string[]): Promise<number> {
     const [file, args] = enterNamespace(namespace, 'sh', ['-ec', '"$@" >/dev/null; times', 'sh', ...command]);
     const { stdout } = await execa(file, args, { env: imageEnvironment });
-    // times(1): of the shell, then of its children: user and system, as 0m0.123s.
+    // `times` of sh(1) prints a line for the shell and one for its children: user and system time, as 0m0.123s.
     const [, children = ''] = stdout.split('\n');
     const seconds = Array.from(
       children.matchAll(/(\d+)m([\d.]+)s/g),
       ([, whole, rest]) => 60 * Number(whole) + Number(rest),
     );
-    if (seconds.length !== 2) throw new Error(`times(1) printed ${stdout}`);
+    if (seconds.length !== 2) throw new Error(`times printed ${stdout}`);
     return 1000 * (seconds[0]! + seconds[1]!);
   }
 

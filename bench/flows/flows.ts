@@ -18,7 +18,7 @@ const perSecond = 5_000;
 const keptSeconds = 20;
 const seconds = 20;
 const rounds = 3;
-/** As an open page does, by a program that it starts on the node. */
+/** An open page does so, by a program that it starts on the node. */
 const askEveryMs = 15_000;
 const nodeName = 'node-0';
 
@@ -85,9 +85,18 @@ export const keptFlows: Bench = {
       progress(`filling the table for ${keptSeconds} s`);
       await wait(keptSeconds * 1000);
       const busy = await measure('5,000 a second');
-      const ask = async (): Promise<void> => void (asking += await node.processorOf(agent.question('history')));
+      let failure: Error | undefined;
+      const ask = async (): Promise<void> => {
+        try {
+          const took = await node.processorOf(agent.question('history'));
+          asking += took;
+        } catch (error) {
+          failure ??= error as Error;
+        }
+      };
       const questions = setInterval(() => void ask(), askEveryMs);
       const asked = await measure('5,000 a second, with questions').finally(() => clearInterval(questions));
+      if (failure) throw failure;
       const count = Number(await runInNamespace(node.namespace, 'conntrack', ['-C']));
       if (count < 0.8 * perSecond * keptSeconds) throw new Error(`the kernel tracks only ${count} connections`);
       const { flows, look } = await agent.flows();

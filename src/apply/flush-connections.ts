@@ -37,7 +37,7 @@ type Run = (args: readonly string[], options?: RunOptions) => Promise<void>;
  *
  * conntrack(8) cannot ask the kernel for the entries of an address: each deletion lists the whole table. So one listing serves all addresses.
  * What it finds expires by its tuple, which is one lookup for each. A packet that is being tracked at that moment can extend its entry again. So
- * a second listing finds what is left, and that is deleted by address.
+ * a second listing finds what is left, and that is deleted by address. Then a third one finds the addresses that entries still name.
  */
 export type FlushConnections = (
   addresses: readonly string[],
@@ -104,6 +104,7 @@ async function flushFamily({ family, targets, watched, run }: FamilyFlush): Prom
     for (const place of placesOf(words, targets)) deletions.set(place.join(' '), place);
   });
   for (const place of deletions.values()) await run(['-D', '-f', family, ...place]);
+  // The second listing has seen what is deleted now.
   if (deletions.size > 0 && watched.length > 0) await list(() => {});
   return watchedOf(seen);
 }
@@ -147,8 +148,8 @@ const keysOfTuple = new Set([
 ]);
 
 /**
- * What conntrack requires for a protocol, with any value. It cannot read all values that it prints. A kernel that no longer knows a protocol tracks it
- * without ports: Linux 7.3 has neither UDP-Lite nor DCCP.
+ * Options that conntrack requires for a protocol. Any value does, since the kernel finds the entry by its tuple, and conntrack cannot read all states that it prints. A kernel
+ * that does not know a protocol tracks it without ports: Linux 7.3 knows neither UDP-Lite nor DCCP.
  */
 const requiredOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   tcp: { '--state': 'ESTABLISHED' },

@@ -5,15 +5,15 @@ export interface CommandEntry {
   /** One line for the list of commands. */
   readonly summary: string;
   /**
-   * The command sets `process.exitCode` if it is not 0, and rejects with an error that has a code.
+   * Loads the command. It sets `process.exitCode` if it is not 0, and rejects with an error that has a code.
    * @param words what follows the command's name, without options
    */
   readonly load: (words: readonly string[]) => Promise<Command>;
 }
 
 /**
- * Loads only the command that the words name, so that the agent does not load the lab, and a command that runs every few seconds on a node is cheap. The other commands
- * are a name and a summary.
+ * Adds the commands to their parent. It loads only the command that the words name; the others are a name and a summary. So the agent does not load the lab, and a program
+ * that runs every few seconds on a node starts fast.
  */
 export async function addCommands(
   parent: Command,

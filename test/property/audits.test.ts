@@ -14,7 +14,6 @@ import { clusters, flows, nodeNames, tieredClusters, type RandomFlow } from '../
 import { layouts, linksOf, placeOf, placesOf, realFlow } from '../support/random-places.ts';
 
 const runs = Number(process.env['POSTERN_PROPERTY_CLUSTERS'] ?? 300);
-const flowsPerCluster = 30;
 
 /** Puts every policy whose turn it is in audit. */
 function withAudits(objects: readonly ApiObject[], turns: readonly boolean[]): ApiObject[] {
@@ -34,9 +33,10 @@ const arbitraryTurns = fc.array(fc.boolean(), { minLength: 1, maxLength: 5 });
 describe('random clusters: policies in audit (S13)', function () {
   this.timeout(0);
 
-  for (const [what, arbitrary] of [
-    ['NetworkPolicies', clusters],
-    ['all three tiers', tieredClusters],
+  // With three tiers, few flows pass that a policy in audit would deny.
+  for (const [what, arbitrary, flowsPerCluster] of [
+    ['NetworkPolicies', clusters, 30],
+    ['all three tiers', tieredClusters, 120],
   ] as const) {
     it(`change no rule that judges: the rest of the rule set is that of the cluster without them (S13.2), with ${what}`, () => {
       let audited = 0;
@@ -112,7 +112,7 @@ describe('random clusters: policies in audit (S13)', function () {
         ),
         { numRuns: runs },
       );
-      assert.ok(recorded > runs / 100, `only ${recorded} packets were recorded`);
+      assert.ok(recorded > runs / 20, `only ${recorded} packets were recorded`);
       if (what === 'NetworkPolicies') assert.ok(passed > runs, `only ${passed} packets passed without a record`);
     });
   }
