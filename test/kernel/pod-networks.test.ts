@@ -169,7 +169,12 @@ s.bind((sys.argv[1], 0)); s.sendto(b'x', (sys.argv[2], 53))`;
   });
 
   it('announce to the owner of a pod that a program there changed the rules', async () => {
+    const held = await rulesIn('x/p');
+    const before = await drifts();
     await inPod('x/p', 'nft', 'delete table ip6 postern');
+    // A connection that is opened without the table is not tracked, and reset when the table is back (S5.18).
+    await eventually(async () => ((await drifts()) > before ? undefined : 'the agent has not noticed'));
+    await eventually(async () => ((await rulesIn('x/p')) === held ? undefined : 'the rules are others'));
     await eventually(async () => {
       const events = cluster.lab.store.list('events').items as unknown as { reason: string; involvedObject: unknown }[];
       const found = events.find(({ reason }) => reason === 'RulesChangedInPod');

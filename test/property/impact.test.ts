@@ -157,7 +157,8 @@ describe('random changes to random clusters: the impact is what the evaluator sa
           }
         }
       }),
-      { numRuns: runs },
+      // Few clusters have a pod that loses its isolation.
+      { numRuns: 3 * runs },
     );
     assert.ok(found.true > runs / 10 && found.false > runs / 10, `only ${JSON.stringify(found)}`);
   });
