@@ -649,7 +649,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a crowded namespace keeps all rows of audits',
     file: 'src/agent/audits/audit-tally.ts',
-    find: 'return !isFull() || this.#takeShare(own());',
+    find: 'return !isFull() || this.#takeShare(own(), now);',
     replace: 'return !isFull();',
     specs: ['test/agent/audits/audit-tally.test.ts'],
   },

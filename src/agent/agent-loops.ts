@@ -6,6 +6,7 @@ import { findTrim } from '../apply/trim-memory.ts';
 import type { AgentContext } from './agent-context.ts';
 import type { AgentInputs } from './agent-inputs.ts';
 import type { AgentReports, Applied } from './agent-reports.ts';
+import type { Issue } from '../model/issue.ts';
 import type { LocalPod, PodKey } from '../model/snapshot.ts';
 import type { Ruleset } from '../nftables/ruleset.ts';
 import type { PlanSource } from './plan-source.ts';
@@ -42,6 +43,10 @@ export interface AgentLoops {
   readonly podNetworks: PodNetworks | undefined;
   /** Checks at once what could keep the node from enforcing, if addresses of local pods have changed. */
   readonly checkEnvironment: () => void;
+  /**
+   * Reports for which pods of now the node cannot enforce policies. Resolves with those that may just be starting, which are not reported yet. Never rejects.
+   */
+  readonly reportUnenforceable: () => Promise<ReadonlyMap<PodKey, readonly Issue[]>>;
   readonly applied: () => Applied | undefined;
   readonly podWaits: PodWaits;
   readonly held: HeldPolicies;
@@ -58,7 +63,7 @@ const trimEveryMs = 5000;
 export function startLoops(context: AgentContext, inputs: AgentInputs, reports: AgentReports): AgentLoops {
   const { version, guard, nft, elements, reader, generations, metrics, live, ready, logger, signal } = context;
   const { pipeline, source, state, unsaved, versions, clusterPolicies, take } = inputs;
-  const { reporter, nodeReporter, policies, watchDenials } = reports;
+  const { reporter, nodeReporter, policies, owners, watchDenials } = reports;
   const podNetworks = openPodNetworks(context, reporter, () => reconciler.changed());
   const drift = new DriftWatch({
     startMonitor: startNftMonitor,
@@ -80,14 +85,21 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
     () => drift.isCurrent,
   );
   const now = (): number => performance.now();
-  const checkEnvironment = watchEnvironment({
+  let outside: ReadonlyMap<PodKey, readonly Issue[]> = new Map();
+  const reportUnenforceable = (): void => {
+    const inside = podNetworks?.issues(pipeline.snapshot.localPods.values()) ?? [];
+    reporter.unenforceable(new Map([...outside, ...inside]));
+  };
+  const environment = watchEnvironment({
     localPods: () => (pipeline.snapshot.inSync ? outsideOf(podNetworks, pipeline.snapshot.localPods) : undefined),
     ready,
     logger,
     signal,
     ...(guard.guard && { links: new LinkWatch({ exec, now, tell: (links) => take({ op: 'links', links }) }) }),
-    unenforceable: (pods) =>
-      reporter.unenforceable(new Map([...pods, ...(podNetworks?.issues(pipeline.snapshot.localPods.values()) ?? [])])),
+    unenforceable(pods) {
+      outside = pods;
+      reportUnenforceable();
+    },
   });
   const connections = new ConnectionFlusher({
     flush: createFlushConnections(),
@@ -131,6 +143,7 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
       podWaits.planned();
       const { revision } = source.snapshot;
       held.planned([source.current, revision, received.networkpolicies, received.clusternetworkpolicies].join(' '));
+      owners.remember(pipeline.snapshot);
       policies.planned(`${revision} ${received.networkpolicies}`);
       return received;
     },
@@ -155,7 +168,7 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
         deviations = { leftOut, limitedNames };
         // Most events of a cluster change nothing on this node.
         const isChange = isRestored || revision !== applied?.revision;
-        if (isChange) checkEnvironment();
+        if (isChange) environment.check();
         if (isRestored) return;
         held.applied({ refused: reconciler.refusedPolicies, oversized: oversized.keys() });
         if (isChange) state.changed();
@@ -185,7 +198,12 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
       return { ...sampler.secondsAgo, ...(inside !== undefined && { pods: inside }) };
     },
     podNetworks,
-    checkEnvironment,
+    checkEnvironment: environment.check,
+    async reportUnenforceable() {
+      await environment.idle();
+      reportUnenforceable();
+      return environment.pending();
+    },
     podWaits,
     held,
     async readEarlier() {

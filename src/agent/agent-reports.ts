@@ -1,8 +1,11 @@
 import type { HttpServer } from '../telemetry/server.ts';
 import type { AgentContext } from './agent-context.ts';
 import type { AgentInputs } from './agent-inputs.ts';
+import type { Issue } from '../model/issue.ts';
+import type { PodKey } from '../model/snapshot.ts';
 import type { DenialLook } from './denials/denial-reader.ts';
 import type { Deviations } from './denials/describe-denial.ts';
+import { RecentOwners } from './denials/recent-owners.ts';
 import { watchDenials } from './denials/watch-denials.ts';
 import { openAuditKeeper } from './audits/audit-keeper.ts';
 import { AuditTally } from './audits/audit-tally.ts';
@@ -22,6 +25,7 @@ export interface AgentReports {
   readonly reporter: Reporter;
   readonly nodeReporter: NodeReporter;
   readonly policies: PolicyReporter;
+  readonly owners: RecentOwners;
   /**
    * Reports denied connections from now on: on the node, and those that `inside` finds in network namespaces of pods.
    * @param deviations what the kernel of the node holds otherwise than policies say
@@ -43,6 +47,10 @@ interface Served {
   readonly isCertain: () => boolean;
   /** Looks whether the kernel still has the rules that every packet meets. */
   readonly verify: () => Promise<void>;
+  /**
+   * Reports for which pods of now the node cannot enforce policies. Resolves with those that may just be starting, which are not reported yet. Never rejects.
+   */
+  readonly reportUnenforceable: () => Promise<ReadonlyMap<PodKey, readonly Issue[]>>;
   /** By table, whole seconds since the agent began to compare all of it with what it should hold. */
   readonly comparedSecondsAgo: () => Readonly<Record<string, number>>;
 }
@@ -78,6 +86,10 @@ export function openReports(context: AgentContext, inputs: AgentInputs): AgentRe
     snapshot: () => source.snapshot,
     versionOf: (id) => versions.ofPolicy(id),
   });
+  const owners = new RecentOwners(
+    (address) => pipeline.ownersOf(address),
+    () => performance.now(),
+  );
   const audits = new AuditTally(Date.now());
   const begun = performance.now();
   const keeper = openAuditKeeper({ node, directory: config.stateDir, tally: audits, now: Date.now, logger, signal });
@@ -87,16 +99,17 @@ export function openReports(context: AgentContext, inputs: AgentInputs): AgentRe
     reporter,
     nodeReporter,
     policies,
+    owners,
     watchDenials(inside, deviations) {
       leftOutNow = () => deviations().leftOut;
       const { logDenials: log, denialEvents: events } = config;
       const found = flows ? flows.denied.bind(flows) : (): void => {};
       const told = { policies, recorder, found, deviations, metrics: metrics.denials, logger };
       void keeper.restore();
-      watchDenials({ node, log, events, nft, inside, client, pipeline, versions, ...told, audits, signal });
+      watchDenials({ node, log, events, nft, inside, client, pipeline, owners, versions, ...told, audits, signal });
     },
     finish: () => keeper.finish(),
-    serve: ({ applied, held, isCertain, verify, comparedSecondsAgo }) =>
+    serve: ({ applied, held, isCertain, verify, reportUnenforceable, comparedSecondsAgo }) =>
       serveWhenFree(
         {
           listen: config.listen,
@@ -111,16 +124,17 @@ export function openReports(context: AgentContext, inputs: AgentInputs): AgentRe
             return describeNode(known);
           },
           policies: async () => {
-            await verify();
+            const [pending] = await Promise.all([reportUnenforceable(), verify()]);
             const { issues, silentSeconds } = reporter;
             const kernel = { held: held.held, isCertain: isCertain(), comparedSecondsAgo: comparedSecondsAgo() };
-            return describePolicies({ node, version, ...kernel, ready, issues, silentSeconds });
+            return describePolicies({ node, version, ...kernel, ready, issues, pending, silentSeconds });
           },
           audits() {
             const now = Date.now();
             // The time of day may have been wrong at the start.
             const since = Math.round(now - (performance.now() - begun));
-            return { node, ...audits.page({ policies: source.snapshot.policies, leftOut: leftOutNow() }), now, since };
+            const known = { policies: source.snapshot.policies, leftOut: leftOutNow() };
+            return { node, ...audits.page(known, now), now, since };
           },
         },
         portPatienceMs,

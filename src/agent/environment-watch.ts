@@ -34,11 +34,17 @@ export interface EnvironmentWatchOptions {
   readonly now?: () => number;
 }
 
-/**
- * Reports what prevents the node from enforcing policies, for all pods or for one. It checks regularly. The returned function checks at once if the
- * addresses of local pods have changed. Only one check runs at a time.
- */
-export function watchEnvironment(options: EnvironmentWatchOptions): () => void {
+export interface EnvironmentWatch {
+  /** Checks at once if there are other local pods, with other addresses, or with policies where there were none. */
+  readonly check: () => void;
+  /** Checks what may have changed since the last check. Resolves when all addresses of local pods have been checked. Never rejects. */
+  readonly idle: () => Promise<void>;
+  /** Pods for which this node could not enforce policies at the last check, and which may just be starting: they are not reported yet. */
+  readonly pending: () => ReadonlyMap<PodKey, readonly Issue[]>;
+}
+
+/** Reports what prevents the node from enforcing policies, for all pods or for one. It checks regularly. Only one check runs at a time. */
+export function watchEnvironment(options: EnvironmentWatchOptions): EnvironmentWatch {
   const { localPods, ready, logger, signal, links, unenforceable } = options;
   const { exec = runProgram, now = () => performance.now() } = options;
   const readText = (path: string): Promise<string> => readFile(path, 'utf8');
@@ -48,6 +54,7 @@ export function watchEnvironment(options: EnvironmentWatchOptions): () => void {
     return problem === undefined;
   };
   let nftIsFine = false;
+  let pending: ReadonlyMap<PodKey, readonly Issue[]> = new Map();
   const look = async (pods: readonly LocalPod[] | undefined): Promise<void> => {
     // nft and the kernel do not change while the agent runs. Devices and their settings may change.
     nftIsFine ||=
@@ -56,23 +63,25 @@ export function watchEnvironment(options: EnvironmentWatchOptions): () => void {
     report('ipvs', await checkIpvs(devices, { exec, readFile: readText }, signal));
     if (nftIsFine) report('flow-tables', await checkFlowTables(exec, signal));
     if (!pods) return;
-    const { bridged, outside } = await routes.find(pods, devices, signal);
+    const { bridged, outside, pending: starting } = await routes.find(pods, devices, signal);
     report('bridge-netfilter', await checkBridgeNetfilter(bridged, devices, readText));
+    pending = issuesOf(pods, starting);
     const issues = issuesOf(pods, outside);
     // If the node does not see a pod's packets, that issue replaces the issue about the guard.
     const unguarded = (await links?.look(pods, signal)) ?? openLinkLocal(pods, bridged);
     unenforceable(new Map([...unguarded, ...issues]));
   };
   let seen: string | undefined;
-  let running = false;
+  let running: Promise<void> | undefined;
   const start = (force: boolean): void => {
     // A copy, because the map may change during the check.
     const pods = localPods()?.values().toArray();
-    const known = pods?.map(({ key, addresses }) => [key, ...addresses].join()).join(' ');
+    const known = pods
+      ?.map(({ key, addresses, policies }) => [key, policies.length > 0, ...addresses].join())
+      .join(' ');
     if (signal.aborted || running || (!force && known === seen)) return;
     seen = known;
-    running = true;
-    look(pods)
+    running = look(pods)
       .catch((error: unknown) => {
         if (signal.aborted) return;
         // The earlier results may no longer be true.
@@ -81,15 +90,23 @@ export function watchEnvironment(options: EnvironmentWatchOptions): () => void {
           report(name, `the check failed: ${reason}`);
       })
       .finally(() => {
-        running = false;
+        running = undefined;
         start(false);
       });
   };
-  if (signal.aborted) return () => {};
-  const timer = setInterval(() => start(true), interval);
-  signal.addEventListener('abort', () => clearInterval(timer), { once: true });
-  start(true);
-  return () => start(false);
+  if (!signal.aborted) {
+    const timer = setInterval(() => start(true), interval);
+    signal.addEventListener('abort', () => clearInterval(timer), { once: true });
+    start(true);
+  }
+  return {
+    check: () => start(false),
+    async idle() {
+      start(pending.size > 0);
+      while (running) await running;
+    },
+    pending: () => pending,
+  };
 }
 
 /** Without the guard, the rules cannot tell which pod of a bridge has a link-local address, so policies do not apply to it (S1.16). */

@@ -1,7 +1,7 @@
 import type { HeldIssue, HeldPod, HeldPolicy, NodePolicies } from '../model/node-policies.ts';
 import type { StateOfIssue } from '../model/node-state.ts';
 import type { PolicyId } from '../model/policy.ts';
-import type { LocalPod } from '../model/snapshot.ts';
+import type { LocalPod, PodKey } from '../model/snapshot.ts';
 import type { Checks } from '../telemetry/checks.ts';
 import type { Held } from './status/held-policies.ts';
 
@@ -14,6 +14,8 @@ interface Known {
   readonly comparedSecondsAgo: NodePolicies['comparedSecondsAgo'];
   readonly ready: Pick<Checks, 'results'>;
   readonly issues: readonly StateOfIssue[];
+  /** Pods for which the node cannot enforce policies now, and which may just be starting. */
+  readonly pending: ReadonlyMap<PodKey, readonly HeldIssue[]>;
   readonly silentSeconds: number | undefined;
 }
 
@@ -26,6 +28,7 @@ export function describePolicies({
   comparedSecondsAgo,
   ready,
   issues,
+  pending,
   silentSeconds,
 }: Known): NodePolicies {
   const doubt = doubtOf(ready, held !== undefined, isCertain);
@@ -41,7 +44,9 @@ export function describePolicies({
       policies.push({ id, ...spec, ...(leftOut && { leftOut }), ...(limits && { issues: limits }) });
     }
   }
-  const pods = Array.from(held?.pods.values() ?? [], (pod) => describePod(pod, indexOf, issuesOf.get(nameOf(pod))));
+  const pods = Array.from(held?.pods.values() ?? [], (pod) =>
+    describePod(pod, indexOf, [...(issuesOf.get(nameOf(pod)) ?? []), ...(pending.get(pod.key) ?? [])]),
+  );
   return {
     node,
     version,
@@ -78,18 +83,14 @@ function groupIssues(
   return found;
 }
 
-function describePod(
-  local: LocalPod,
-  indexOf: ReadonlyMap<PolicyId, number>,
-  issues: readonly HeldIssue[] | undefined,
-): HeldPod {
+function describePod(local: LocalPod, indexOf: ReadonlyMap<PolicyId, number>, issues: readonly HeldIssue[]): HeldPod {
   const pod = nameOf(local);
   return {
     pod,
     uid: local.key.slice(pod.length + 1),
     addresses: local.addresses,
     policies: local.policies.flatMap((id) => indexOf.get(id) ?? []),
-    ...(issues && { issues }),
+    ...(issues.length > 0 && { issues }),
   };
 }
 

@@ -13,6 +13,8 @@ export interface PodRoutes {
   readonly bridged: ReadonlyMap<string, string>;
   /** Pod → those of its addresses whose routes have led outside for the grace period. */
   readonly outside: ReadonlyMap<string, ReadonlyMap<string, Outside>>;
+  /** The same for routes that lead outside for less than that. */
+  readonly pending: ReadonlyMap<string, ReadonlyMap<string, Outside>>;
 }
 
 /**
@@ -46,7 +48,7 @@ export class PodRouteFinder {
     const inside = new Map<string, Inside>();
     const outsideSince = new Map<string, number>();
     const bridged = new Map<string, string>();
-    const outside = new Map<string, Map<string, Outside>>();
+    const [outside, pending] = [new Map<string, Map<string, Outside>>(), new Map<string, Map<string, Outside>>()];
     for (const { pod, address, key } of all) {
       const route = this.#inside.get(key) ?? found.get(address);
       if (route?.isInside) {
@@ -55,13 +57,13 @@ export class PodRouteFinder {
       } else if (route) {
         const since = this.#outside.get(key) ?? this.#now();
         outsideSince.set(key, since);
-        if (this.#now() - since < outsideGraceMs) continue;
-        outside.set(pod, (outside.get(pod) ?? new Map<string, Outside>()).set(address, route));
+        const to = this.#now() - since < outsideGraceMs ? pending : outside;
+        to.set(pod, (to.get(pod) ?? new Map<string, Outside>()).set(address, route));
       }
     }
     this.#inside = inside;
     this.#outside = outsideSince;
-    return { bridged, outside };
+    return { bridged, outside, pending };
   }
 }
 

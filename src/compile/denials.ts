@@ -22,6 +22,8 @@ import type { Parts } from './table.ts';
  */
 const limit = { kind: 'limit', perSecond: 100, burst: 200 } as const;
 const records = { seconds: 60, size: 4096 };
+/** The kernel deletes a record after so many milliseconds, whether it was read or not. */
+export const recordsKeptMs = 1000 * records.seconds;
 
 /** By what became of the packet: dropped, or passed although a policy in audit would deny it. */
 const namesOf = {

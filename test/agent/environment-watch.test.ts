@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, it } from 'mocha';
 import {
   environmentChecks,
   watchEnvironment,
+  type EnvironmentWatch,
   type EnvironmentWatchOptions,
 } from '../../src/agent/environment-watch.ts';
 import type { Exec, ExecResult } from '../../src/apply/exec.ts';
@@ -45,7 +46,8 @@ describe('watchEnvironment', () => {
   let held: Promise<void>;
   let links: EnvironmentWatchOptions['links'];
   let nftAnswers: Record<string, string>;
-  let look: () => void;
+  let watch: EnvironmentWatch;
+  const look = (): void => watch.check();
 
   beforeEach(() => {
     abort = new AbortController();
@@ -72,7 +74,7 @@ describe('watchEnvironment', () => {
     return { ...result, exitCode: 1, stdout: lines.join('\n') };
   };
   const start = (): void => {
-    look = watchEnvironment({
+    watch = watchEnvironment({
       localPods: () => pods,
       ready,
       logger,
@@ -102,6 +104,31 @@ describe('watchEnvironment', () => {
     start();
     look();
     assert.equal(process.getActiveResourcesInfo().length, before);
+  });
+
+  it('waits for a check of the pods as they are now, also if another one is under way', async () => {
+    pods = new Map();
+    let go = (): void => {};
+    held = new Promise((resolve) => (go = resolve));
+    start();
+    const odd = localPod('x/odd/1', ['192.0.2.8'], ['x/p']);
+    pods = new Map([[odd.key, odd]]);
+    let isIdle = false;
+    const waiting = watch.idle().then(() => (isIdle = true));
+    await new Promise(setImmediate);
+    assert.equal(isIdle, false);
+    go();
+    await waiting;
+    // Its route may still come. A question before that gets the pod, and looks again.
+    assert.deepEqual([[...found!.keys()], [...watch.pending().keys()]], [[], ['x/odd/1']]);
+    answers['route get 192.0.2.8'] = '[{"type":"unicast","dst":"192.0.2.8","dev":"pods0"}]';
+    await watch.idle();
+    assert.deepEqual([...watch.pending().keys()], []);
+    pods = new Map([[odd.key, localPod('x/odd/2', ['192.0.2.9'], ['x/p'])]]);
+    await watch.idle();
+    now += 60_000;
+    await watch.idle();
+    assert.deepEqual([[...found!.keys()], [...watch.pending().keys()]], [['x/odd/2'], []]);
   });
 
   it('does not know of bridges before it knows the pods', async () => {

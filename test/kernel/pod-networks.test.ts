@@ -12,6 +12,7 @@ import { serveControl } from '../../src/lab/control.ts';
 import type { Flow } from '../../src/lab/flow.ts';
 import { enterNamespace } from '../../src/lab/network-namespace.ts';
 import { pluginDirectory } from '../../src/lab/preflight.ts';
+import type { NodePolicies } from '../../src/model/node-policies.ts';
 import { modeAnnotation } from '../../src/model/policy.ts';
 import { pod } from '../lab/objects.ts';
 import { exampleNetwork } from '../support/example-network.ts';
@@ -63,6 +64,12 @@ describe('policies inside of pods (macvlan, kernel)', function () {
       .toSorted()
       .join('\n');
   };
+  /** Why policies are not enforced for the pod, as `postern wait` reads it. */
+  const unenforced = async (key: string): Promise<string[]> => {
+    const { pods } = JSON.parse((await readPage(cluster.lab, 'n1', '/policies')).body) as NodePolicies;
+    const { issues = [] } = pods.find(({ pod: each }) => each === key)!;
+    return issues.filter(({ code }) => code === 'not-enforceable').map(({ message }) => message);
+  };
   const drifts = async (): Promise<number> => (await readMetric(cluster.lab, 'n1', 'postern_pod_network_drift_total'))!;
   const agent = () => cluster.lab.agents.get('n1')!;
 
@@ -105,6 +112,28 @@ describe('policies inside of pods (macvlan, kernel)', function () {
       last = now;
       return isCompared ? undefined : `nothing is compared for ${now} s`;
     });
+  });
+
+  it('are not proven for a pod whose rules the kernel refuses, from the first answer on', async () => {
+    assert.deepEqual(await unenforced('x/p'), []);
+    const { namespace } = cluster.lab.station('x/p').process;
+    const owner = execa(...enterNamespace(namespace, 'nft', ['-i']), { stdin: 'pipe', reject: false });
+    try {
+      // Only its owner can change such a table, and it ends with its owner.
+      owner.stdin.write('delete table ip postern; add table ip postern { flags owner; }\n');
+      await eventually(async () => {
+        const tables = await inPod('x/p', 'nft', '-s', 'list', 'ruleset');
+        return tables.includes('owner') ? undefined : tables;
+      });
+      await cluster.apply(deny);
+      assert.match((await unenforced('x/p')).join(), /the agent cannot write the rules in the pod's network namespace/);
+    } finally {
+      owner.stdin.end();
+      await owner;
+    }
+    await eventually(async () => ((await unenforced('x/p')).length === 0 ? undefined : 'still not enforced'));
+    await cluster.expect(isolated);
+    await cluster.reset();
   });
 
   it('let a pod reach itself, and stop it from sending from other addresses', async () => {

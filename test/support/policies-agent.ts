@@ -3,9 +3,10 @@ import { ObjectVersions } from '../../src/agent/object-versions.ts';
 import { ClusterPolicies } from '../../src/agent/status/cluster-policies.ts';
 import { HeldPolicies } from '../../src/agent/status/held-policies.ts';
 import type { ResourceEvent } from '../../src/model/cluster.ts';
-import type { NodePolicies } from '../../src/model/node-policies.ts';
+import type { HeldIssue, NodePolicies } from '../../src/model/node-policies.ts';
 import type { StateOfIssue } from '../../src/model/node-state.ts';
 import type { PolicyId } from '../../src/model/policy.ts';
+import type { PodKey } from '../../src/model/snapshot.ts';
 import { Pipeline } from '../../src/pipeline.ts';
 import { Checks } from '../../src/telemetry/checks.ts';
 import { syncedEvents, upsertOf, type ApiObject } from './pipeline.ts';
@@ -15,6 +16,8 @@ export class PoliciesAgent {
   readonly node: string;
   readonly ready = new Checks([]);
   issues: StateOfIssue[] = [];
+  /** Pods that may just be starting. */
+  pending = new Map<PodKey, HeldIssue[]>();
   isCertain = true;
   isSettled = true;
   silentSeconds: number | undefined;
@@ -60,7 +63,7 @@ export class PoliciesAgent {
 
   get page(): NodePolicies {
     const { node, ready, issues, isCertain, silentSeconds } = this;
-    const { comparedSecondsAgo } = this;
+    const { comparedSecondsAgo, pending } = this;
     return describePolicies({
       comparedSecondsAgo,
       node,
@@ -69,6 +72,7 @@ export class PoliciesAgent {
       isCertain,
       ready,
       issues,
+      pending,
       silentSeconds,
     });
   }

@@ -1,4 +1,5 @@
 import { deniedAddress, type RecordedDenial } from '../../compile/denials.ts';
+import { familyOf } from '../../model/address.ts';
 import { namespaceOf } from '../../model/budget.ts';
 import type { LeftOutReason } from '../../model/node-policies.ts';
 import { auditTier, isEnforced, type Direction, type PolicyId } from '../../model/policy.ts';
@@ -24,7 +25,7 @@ export interface AuditedConnection {
   readonly morePolicies?: number;
 }
 
-/** Connections between two ends on one port. Times are milliseconds since 1970. */
+/** Connections between two ends on one port, of one IP family. Times are milliseconds since 1970. */
 export interface AuditRow extends Omit<AuditedConnection, 'verdict' | 'packets'> {
   readonly connections: number;
   readonly first: number;
@@ -38,12 +39,20 @@ export interface AuditPage {
   /** The time of the answer, by the clock of the node; missing from an older agent. */
   readonly now?: number;
   readonly rows: readonly AuditRow[];
-  /** Connections of rows that had no room, by namespace of the pod. */
-  readonly unlisted: Readonly<Record<string, number>>;
+  readonly unlisted: readonly Unlisted[];
   /** Packets that policies in audit would deny, and that the kernel did not record with their connection. */
   readonly unrecorded: readonly Unrecorded[];
   /** Policies in audit without an audit on this node, and why. */
   readonly leftOut: Readonly<Record<PolicyId, LeftOutReason>>;
+}
+
+/** Connections of rows that had no room. */
+interface Unlisted {
+  /** The namespace of the pod. */
+  readonly namespace: string;
+  readonly connections: number;
+  /** When the last one was seen, or counted here. */
+  readonly last: number;
 }
 
 interface Unrecorded {
@@ -51,6 +60,7 @@ interface Unrecorded {
   /** The namespace of the pods in whose network namespaces that was; missing for the node, where it concerns all pods. */
   readonly namespace?: string;
   readonly packets: number;
+  readonly last: number;
 }
 
 interface Limits {
@@ -65,7 +75,7 @@ interface Limits {
 const defaultLimits: Limits = { namespace: 1000, node: 5000, compared: 1_000_000 };
 /** A tenant can let thousands of policies in audit select a pod. Each row names so many. */
 const mostNamed = 20;
-/** Rows that have not been seen for so long are dropped. */
+/** Rows and gaps that have not been seen for so long are dropped. */
 const keptMs = 7 * 24 * 60 * 60 * 1000;
 /** The pause between two searches for old rows: a scan of ports could ask for one with each connection. */
 const forgetEveryMs = 60_000;
@@ -83,7 +93,7 @@ export class AuditTally {
   /** By namespace of the pod. The row that was seen last is the last. */
   readonly #rows = new Map<string, Map<string, AuditRow>>();
   #size = 0;
-  readonly #unlisted = new Map<string, number>();
+  readonly #unlisted = new Map<string, Unlisted>();
   readonly #unrecorded = new Map<string, Unrecorded>();
   #forgottenAt = -Infinity;
   /** Grows with each change of a row. */
@@ -119,12 +129,15 @@ export class AuditTally {
   }
 
   /** Counts the packets of a look that the kernel did not record. */
-  missed({ direction, place, denied, noted }: Pick<DenialLook, 'direction' | 'place' | 'denied' | 'noted'>): void {
+  missed(
+    { direction, place, denied, noted }: Pick<DenialLook, 'direction' | 'place' | 'denied' | 'noted'>,
+    now: number,
+  ): void {
     if (denied <= noted) return;
     const of = place === undefined ? { direction } : { direction, namespace: namespaceOf(place) };
     const key = `${direction} ${of.namespace ?? ''}`;
     const packets = (this.#unrecorded.get(key)?.packets ?? 0) + denied - noted;
-    this.#unrecorded.set(key, { ...of, packets });
+    this.#unrecorded.set(key, { ...of, packets, last: now });
   }
 
   get version(): number {
@@ -141,13 +154,14 @@ export class AuditTally {
     for (const row of kept) this.#add(row, namespaceOf(row.direction === 'egress' ? row.from : row.to), now);
   }
 
-  page({ policies, leftOut }: Pick<Knowledge, 'policies' | 'leftOut'>): AuditPage {
+  page({ policies, leftOut }: Pick<Knowledge, 'policies' | 'leftOut'>, now: number): AuditPage {
+    const isKept = ({ last }: { readonly last: number }): boolean => now - last <= keptMs;
     const isInAudit = (id: PolicyId): boolean => policies.get(id)?.tier === auditTier;
     return {
       since: this.#since,
       rows: this.rows,
-      unlisted: Object.fromEntries(this.#unlisted),
-      unrecorded: [...this.#unrecorded.values()],
+      unlisted: [...this.#unlisted.values()].filter(isKept),
+      unrecorded: [...this.#unrecorded.values()].filter(isKept),
       leftOut: Object.fromEntries([...leftOut].filter(([id]) => isInAudit(id))),
     };
   }
@@ -155,11 +169,12 @@ export class AuditTally {
   /** @param namespace of the pod whose policies would deny it */
   #add({ connections, first, last, ...path }: AuditRow, namespace: string, now: number): void {
     const { direction, from, to, protocol, port } = path;
-    const key = [direction, from, to, protocol, port].join(' ');
+    // Policies may judge the families apart, by blocks.
+    const key = [direction, from, to, protocol, port, familyOf(path.source)].join(' ');
     const row = this.#rows.get(namespace)?.get(key);
     this.#version++;
     if (!row && !this.#makeRoom(namespace, now)) {
-      this.#miss(namespace, connections);
+      this.#miss(namespace, connections, now);
       return;
     }
     if (row) this.#drop(namespace, key);
@@ -174,8 +189,9 @@ export class AuditTally {
     this.#size++;
   }
 
-  #miss(namespace: string, connections: number): void {
-    this.#unlisted.set(namespace, (this.#unlisted.get(namespace) ?? 0) + connections);
+  #miss(namespace: string, missed: number, now: number): void {
+    const connections = (this.#unlisted.get(namespace)?.connections ?? 0) + missed;
+    this.#unlisted.set(namespace, { namespace, connections, last: now });
   }
 
   #drop(namespace: string, key: string): void {
@@ -190,18 +206,18 @@ export class AuditTally {
     const isFull = (): boolean => this.#size >= this.#limits.node || own() >= this.#limits.namespace;
     if (isFull() && now - this.#forgottenAt >= forgetEveryMs) this.#forgetOld(now);
     if (own() >= this.#limits.namespace) return false;
-    return !isFull() || this.#takeShare(own());
+    return !isFull() || this.#takeShare(own(), now);
   }
 
   /** Takes the row that was not seen for the longest from the namespace with the most, if that leaves it more than `own`. */
-  #takeShare(own: number): boolean {
+  #takeShare(own: number, now: number): boolean {
     let [most, rows] = ['', new Map<string, AuditRow>()];
     for (const [namespace, each] of this.#rows) if (each.size > rows.size) [most, rows] = [namespace, each];
     const [oldest] = rows;
     if (!oldest || rows.size <= own + 1) return false;
     const [key, { connections }] = oldest;
     this.#drop(most, key);
-    this.#miss(most, connections);
+    this.#miss(most, connections, now);
     return true;
   }
 
@@ -209,6 +225,8 @@ export class AuditTally {
     this.#forgottenAt = now;
     for (const [namespace, rows] of this.#rows)
       for (const [key, { last }] of rows) if (now - last > keptMs) this.#drop(namespace, key);
+    for (const [namespace, { last }] of this.#unlisted) if (now - last > keptMs) this.#unlisted.delete(namespace);
+    for (const [key, { last }] of this.#unrecorded) if (now - last > keptMs) this.#unrecorded.delete(key);
   }
 }
 

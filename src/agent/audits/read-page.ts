@@ -10,7 +10,13 @@ export function readAuditPage(value: unknown): AuditPage | undefined {
   const { since, now, unlisted, unrecorded, leftOut } = value;
   const rows = listAt(value, 'rows');
   if (typeof since !== 'number' || !Array.isArray(value['rows']) || !rows.every(isAuditRow)) return undefined;
-  if (!isCounts(unlisted) || !Array.isArray(unrecorded) || !unrecorded.every(isUnrecorded)) return undefined;
+  if (
+    !Array.isArray(unlisted) ||
+    !unlisted.every(isUnlisted) ||
+    !Array.isArray(unrecorded) ||
+    !unrecorded.every(isUnrecorded)
+  )
+    return undefined;
   if (!isLeftOut(leftOut)) return undefined;
   return { since, ...(typeof now === 'number' && { now }), rows, unlisted, unrecorded, leftOut };
 }
@@ -30,14 +36,17 @@ export function isAuditRow(value: unknown): value is AuditRow {
   );
 }
 
-function isCounts(value: unknown): value is Record<string, number> {
-  return isJsonObject(value) && Object.values(value).every((count) => typeof count === 'number');
+function isUnlisted(value: unknown): value is AuditPage['unlisted'][number] {
+  if (!isJsonObject(value)) return false;
+  const { namespace, connections, last } = value;
+  return typeof namespace === 'string' && [connections, last].every((number) => typeof number === 'number');
 }
 
 function isUnrecorded(value: unknown): value is AuditPage['unrecorded'][number] {
   if (!isJsonObject(value)) return false;
-  const { direction, namespace = '', packets } = value;
-  return directions.some((each) => each === direction) && typeof namespace === 'string' && typeof packets === 'number';
+  const { direction, namespace = '', packets, last } = value;
+  const areNumbers = [packets, last].every((number) => typeof number === 'number');
+  return directions.some((each) => each === direction) && typeof namespace === 'string' && areNumbers;
 }
 
 function isLeftOut(value: unknown): value is AuditPage['leftOut'] {

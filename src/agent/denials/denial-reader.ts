@@ -4,6 +4,7 @@ import {
   denialObjects,
   readCount,
   readDenials,
+  recordsKeptMs,
   type RecordedDenial,
   type RecordedVerdict,
 } from '../../compile/denials.ts';
@@ -16,7 +17,7 @@ export interface DenialLook {
   readonly family: Family;
   /** The pod in whose network namespace it was denied; missing for the node. */
   readonly place?: string;
-  /** Packets with this verdict, and how many of them the kernel recorded with their connections. */
+  /** Packets with this verdict, and how many of them the kernel recorded with their connections. Records that have expired unread do not count. */
   readonly denied: number;
   readonly noted: number;
   /** The kernel's records of the last minute, including those from before the previous look. */
@@ -35,6 +36,7 @@ export class DenialReader {
   readonly #now: () => number;
   /** The counters at the last successful look. A chain that did not exist then starts at 0. */
   #counted: ReadonlyMap<string, Count> | undefined;
+  #countedAt = -Infinity;
 
   constructor(nft: Pick<Nft, 'listChain' | 'listSet'>, now: () => number) {
     this.#nft = nft;
@@ -49,6 +51,8 @@ export class DenialReader {
     const looks: DenialLook[] = [];
     const before = this.#counted;
     const counted = new Map(before);
+    const begun = this.#now();
+    const isLate = begun - this.#countedAt > recordsKeptMs;
     for (const { verdict, direction, family, table, deniedChain, notedChain, set } of denialObjects) {
       if (verdict === 'audit' && !hasAudits) continue;
       const keyOf = (chain: string): string => `${table} ${chain}`;
@@ -64,15 +68,16 @@ export class DenialReader {
       const denied = await grown(deniedChain);
       if (denied === 0 && before) continue;
       const notedByNow = await grown(notedChain);
-      const noted = Math.min(notedByNow, denied);
       // Packets that were denied between the two readings count at the next look, in both numbers.
       const { packets, handle } = counted.get(keyOf(notedChain))!;
-      counted.set(keyOf(notedChain), { packets: packets - (notedByNow - noted), handle });
+      counted.set(keyOf(notedChain), { packets: packets - Math.max(0, notedByNow - denied), handle });
       const json = await this.#nft.listSet(table, set, signal);
       const denials = json === undefined ? [] : readDenials(json);
+      const readable = isLate ? denials.reduce((sum, each) => sum + each.packets, 0) : Infinity;
+      const noted = Math.min(notedByNow, denied, readable);
       looks.push({ verdict, direction, family, denied, noted, denials, at: this.#now() });
     }
-    this.#counted = counted;
+    [this.#counted, this.#countedAt] = [counted, begun];
     return looks;
   }
 }

@@ -18,6 +18,7 @@ import { createAuditListener } from '../audits/audit-listener.ts';
 import type { AuditTally } from '../audits/audit-tally.ts';
 import type { Deviations } from './describe-denial.ts';
 import { PolicyTexts } from './policy-texts.ts';
+import type { RecentOwners } from './recent-owners.ts';
 
 interface Options {
   readonly node: string;
@@ -29,7 +30,8 @@ interface Options {
   /** What the kernel holds otherwise than policies say. */
   readonly deviations: () => Deviations;
   readonly client: ApiClient;
-  readonly pipeline: Pick<Pipeline, 'snapshot' | 'ownersOf'>;
+  readonly pipeline: Pick<Pipeline, 'snapshot'>;
+  readonly owners: Pick<RecentOwners, 'of' | 'policies'>;
   readonly versions: ObjectVersions;
   readonly policies: Pick<PolicyReporter, 'denied'>;
   readonly recorder: Pick<EventRecorder, 'tell'>;
@@ -55,6 +57,7 @@ export function watchDenials(options: Options): void {
     deviations,
     client,
     pipeline,
+    owners,
     versions,
     policies,
     recorder,
@@ -79,21 +82,26 @@ export function watchDenials(options: Options): void {
   });
   const watch = new DenialWatch({
     async read(asked) {
-      const hasAudits = pipeline.snapshot.policies.values().some((policy) => !isEnforced(policy));
+      const hasAudits = owners
+        .policies(pipeline.snapshot.policies)
+        .values()
+        .some((policy) => !isEnforced(policy));
       return [...(await reader.look(asked, hasAudits)), ...(await inside(asked, hasAudits))];
     },
     knowledge() {
-      const { inSync, policies: known, denied } = pipeline.snapshot;
-      const ownersOf = (address: string) => pipeline.ownersOf(address);
+      const { inSync, policies: current, denied } = pipeline.snapshot;
+      const ownersOf = (address: string) => owners.of(address);
       const isThere = (pod: string): boolean => versions.find('pods', pod) !== undefined;
-      return inSync ? { node, ownersOf, policies: known, denied, isThere, ...deviations() } : undefined;
+      return inSync
+        ? { node, ownersOf, policies: owners.policies(current), denied, isThere, ...deviations() }
+        : undefined;
     },
     texts: (ids, asked) => texts.read(ids, asked),
     metrics,
     listener: createListener({ log, events, logger, recorder, dateOf: (time) => Date.now() - (now() - time) }),
     attributed: (ids, connections) => policies.denied(ids, connections),
     audited: createAuditListener({ tally: audits, policies, log, logger, now: Date.now }),
-    lookedAtAudits: (look) => audits.missed(look),
+    lookedAtAudits: (look) => audits.missed(look, Date.now()),
     found,
     now,
   });

@@ -38,8 +38,9 @@ const checkEveryMs = 5000;
 const mostAtOnce = 2;
 /** What hostile pods cause takes at most a fifth of the time; regular comparisons take at most another fifth. */
 const restShare = 4;
-/** Pods whose denials one call reads, in turn. The kernel keeps records for a minute. */
-const mostRead = 4;
+/** Pods whose denials one call reads, in turn. The kernel keeps records for a minute, and there are twelve calls in it: each pod has its turn in time. */
+const leastRead = 4;
+const callsForAll = 10;
 /** Milliseconds for which a restoration is reported as an issue of the pod. */
 const driftShownMs = 600_000;
 
@@ -223,10 +224,13 @@ export class PodNetworks {
   async lookForDenials(signal: AbortSignal, hasAudits: boolean): Promise<DenialLook[]> {
     const all = this.#inForce();
     const first = all.length === 0 ? 0 : this.#nextRead % all.length;
-    const chosen = [...all.slice(first), ...all.slice(0, first)].slice(0, mostRead);
+    const chosen = [...all.slice(first), ...all.slice(0, first)].slice(
+      0,
+      Math.max(leastRead, Math.ceil(all.length / callsForAll)),
+    );
     this.#nextRead = first + chosen.length;
     const looks: DenialLook[] = [];
-    // A namespace may just have gone, and a pod may have deleted its table.
+    // A namespace may just have gone, and a pod may have deleted its table. What expires before the next turn counts as not recorded.
     for (const network of chosen) looks.push(...(await network.lookForDenials(signal, hasAudits).catch(() => [])));
     return looks;
   }

@@ -48,7 +48,7 @@ enforced policy isolates already has no audit in that direction: a further polic
 Without POLICY, the command lists all policies in audit. It runs \`pods/exec\` in the agents with your rights. An agent keeps the rows
 of the one before, and says that it counts since its own start. With --min-age, the list is incomplete until each agent has counted for so long, and until the
 policy, and each that counts together with it, has been in audit as it is for so long, as far as managedFields tell. Nodes that have gone are not listed. With
---since, connections that were last seen earlier do not count, as after a mended policy.
+--since, connections and gaps that were last seen earlier do not count, as after a mended policy.
 
 Examples:
   $ kubectl annotate networkpolicy -n shop web ${modeAnnotation}=audit
@@ -96,27 +96,29 @@ async function tellAudits(names: readonly string[], flags: Flags, { out, notes }
   const asked = await askNodes(config, objects, { words: ['audit'], read: readPage, agentNamespace });
   requireAgents(asked.found);
   const enforced = enforceAudits(cluster);
-  const lines = asked.answers
+  const answers = asked.answers.map(({ node, answer }) => ({ node, answer: onlySince(answer, sinceMs) }));
+  const concerned = concernedBy(wanted);
+  const lines = answers
     .flatMap(({ node, answer }) =>
-      answer.rows
-        .filter(({ last }) => nowOf(answer) - last <= sinceMs)
-        .map((row): Line => ({ node, ...row, ...reasonOf(row, enforced) })),
+      answer.rows.filter(concerned).map((row): Line => ({ node, ...row, ...reasonOf(row, enforced) })),
     )
-    .filter((row) => wanted.some((policy) => concerns(row, policy)))
     .sort((a, b) => b.last - a.last);
+  const together = togetherWith(wanted, cluster);
   if (output === 'json') for (const line of lines) out.write(`${JSON.stringify(line)}\n`);
   else {
-    for (const policy of wanted) out.write(describePolicy(policy, cluster, lines));
+    for (const policy of wanted) out.write(describePolicy(policy, together.get(policy)!, cluster, lines));
     for (const { node, ...line } of lines) out.write(renderRow(line, line, node));
   }
-  const together = wanted.flatMap((policy) => [policy.ref, ...togetherWith(policy, cluster).others]);
-  const gaps = findYoung(objects, new Set(together), leastMs);
-  const [youngest] = asked.answers.toSorted((a, b) => ageOf(a.answer) - ageOf(b.answer));
-  if (youngest) notes.write(describeAge(youngest, asked.answers.length));
-  for (const { node, answer } of asked.answers) {
+  const refs = new Set(wanted.flatMap((policy) => [policy.ref, ...together.get(policy)!.others]));
+  // The clock of this machine may be wrong. That of nodes is the one that counts the age of their lists.
+  const now = Math.min(...(answers.length === 0 ? [Date.now()] : answers.map(({ answer }) => nowOf(answer))));
+  const gaps = findYoung(objects, refs, leastMs, now);
+  const [youngest] = answers.toSorted((a, b) => ageOf(a.answer) - ageOf(b.answer));
+  if (youngest) notes.write(describeAge(youngest, answers.length));
+  for (const { node, answer } of answers) {
     const age = ageOf(answer);
     if (age < leastMs) gaps.push(`node ${node} counts for ${describeTime(age)} only, and --min-age is ${minAge}`);
-    for (const why of gapsOf(answer, wanted, cluster)) gaps.push(`node ${node} ${why}`);
+    for (const why of gapsOf(answer, wanted, refs)) gaps.push(`node ${node} ${why}`);
   }
   for (const gap of gaps) notes.write(`note: incomplete: ${gap}\n`);
   for (const { node, why } of asked.failures) notes.write(`note: node ${node} did not answer: ${why}\n`);
@@ -156,12 +158,12 @@ function describeAge({ node, answer }: { node: string; answer: AuditPage }, node
 }
 
 /** The policies of these names that came into audit, or changed, after that time. */
-function findYoung(objects: readonly JsonObject[], refs: ReadonlySet<string>, leastMs: number): string[] {
+function findYoung(objects: readonly JsonObject[], refs: ReadonlySet<string>, leastMs: number, now: number): string[] {
   return objects.flatMap((object) => {
     const isWanted = object['kind'] === 'NetworkPolicy' && refs.has(keyOf(object).replace(/^NetworkPolicy /, ''));
     const since = isWanted ? unchangedSince(object) : undefined;
-    if (since === undefined || Date.now() - since >= leastMs) return [];
-    return [`${keyOf(object)} may be in audit as it is for ${describeTime(Date.now() - since)} only`];
+    if (since === undefined || now - since >= leastMs) return [];
+    return [`${keyOf(object)} may be in audit as it is for ${describeTime(now - since)} only`];
   });
 }
 
@@ -201,6 +203,27 @@ function readPage(answer: unknown): AuditPage {
   return page;
 }
 
+/** Leaves out rows and gaps that were last seen earlier. */
+function onlySince(answer: AuditPage, sinceMs: number): AuditPage {
+  const now = nowOf(answer);
+  const isLater = ({ last }: { readonly last: number }): boolean => now - last <= sinceMs;
+  const { rows, unlisted, unrecorded } = answer;
+  return {
+    ...answer,
+    rows: rows.filter(isLater),
+    unlisted: unlisted.filter(isLater),
+    unrecorded: unrecorded.filter(isLater),
+  };
+}
+
+/** Whether a row concerns one of the policies. */
+function concernedBy(wanted: readonly Policy[]): (row: AuditRow) => boolean {
+  const refs = new Set(wanted.map(({ ref }) => ref));
+  return (row) =>
+    row.policies.some((ref) => refs.has(ref)) ||
+    (row.morePolicies !== undefined && wanted.some((policy) => concerns(row, policy)));
+}
+
 /** A row that does not name all policies may be of each policy of its namespace. */
 function concerns({ direction, from, to, policies, morePolicies = 0 }: AuditRow, policy: Policy): boolean {
   if (policies.includes(policy.ref)) return true;
@@ -233,19 +256,27 @@ function reasonOf(
 }
 
 /** What is missing in the list of a node, for each reason. */
-function gapsOf({ unlisted, unrecorded, leftOut }: AuditPage, wanted: readonly Policy[], cluster: Cluster): string[] {
+function gapsOf(
+  { unlisted, unrecorded, leftOut }: AuditPage,
+  wanted: readonly Policy[],
+  refs: ReadonlySet<string>,
+): string[] {
   const namespaces = new Set(wanted.map(({ namespace }) => namespace));
-  const noRoom = [...namespaces].reduce((sum, each) => sum + (unlisted[each] ?? 0), 0);
+  const noRoom = unlisted
+    .filter(({ namespace }) => namespaces.has(namespace))
+    .reduce((sum, { connections }) => sum + connections, 0);
   const gaps = noRoom === 0 ? [] : [`had no room for ${plural(noRoom, 'more connection')}: scans of ports?`];
   for (const direction of directions) {
     if (!wanted.some(({ isolates }) => isolates.has(direction))) continue;
     const packets = unrecorded
       .filter((each) => each.direction === direction && (!each.namespace || namespaces.has(each.namespace)))
       .reduce((sum, each) => sum + each.packets, 0);
-    if (packets > 0) gaps.push(`could not record ${plural(packets, 'packet')} of ${direction}: there were too many`);
+    if (packets > 0)
+      gaps.push(
+        `could not record ${plural(packets, 'packet')} of ${direction}: there were too many, or it could not read them within a minute`,
+      );
   }
-  const missing = wanted.flatMap((policy) => [policy.ref, ...togetherWith(policy, cluster).others]);
-  for (const id of [...new Set(missing)].sort()) {
+  for (const id of [...refs].sort()) {
     const why = leftOut[id];
     if (why)
       gaps.push(
@@ -256,21 +287,36 @@ function gapsOf({ unlisted, unrecorded, leftOut }: AuditPage, wanted: readonly P
 }
 
 /** The pods that a policy selects, and the other policies in audit that select one of them. */
-function togetherWith({ ref }: Policy, cluster: Cluster): { readonly pods: Pod[]; readonly others: string[] } {
+interface Together {
+  readonly pods: readonly Pod[];
+  readonly others: readonly string[];
+}
+
+function togetherWith(wanted: readonly Policy[], cluster: Cluster): ReadonlyMap<Policy, Together> {
   const audits = new PolicyIndex(cluster.audited, cluster.namespaceLabels);
-  const refsOf = (pod: Pod): string[] => audits.selecting([pod]).map((each) => each.ref);
-  const pods = [...cluster.pods.values()].filter(
-    (pod) => !pod.hostNetwork && !pod.terminal && refsOf(pod).includes(ref),
+  const podsOf = new Map(wanted.map(({ ref }) => [ref, [] as Pod[]]));
+  const refsOf = new Map(wanted.map(({ ref }) => [ref, new Set<string>()]));
+  // Pods of one workload have the same policies, which may be thousands.
+  const seen = new Set<string>();
+  for (const pod of cluster.pods.values()) {
+    if (pod.hostNetwork || pod.terminal) continue;
+    const refs = audits.selecting([pod]).map((each) => each.ref);
+    for (const ref of refs) podsOf.get(ref)?.push(pod);
+    if (seen.has(refs.join(' '))) continue;
+    seen.add(refs.join(' '));
+    for (const ref of refs) for (const each of refs) refsOf.get(ref)?.add(each);
+  }
+  return new Map(
+    wanted.map((policy) => {
+      const others = [...refsOf.get(policy.ref)!].filter((ref) => ref !== policy.ref);
+      return [policy, { pods: podsOf.get(policy.ref)!, others: others.sort() }];
+    }),
   );
-  const others = new Set(pods.flatMap(refsOf));
-  others.delete(ref);
-  return { pods, others: [...others].sort() };
 }
 
 /** How many pods it selects, which others count with it, and where it would change nothing. */
-function describePolicy(policy: Policy, cluster: Cluster, lines: readonly Line[]): string {
+function describePolicy(policy: Policy, { pods, others }: Together, cluster: Cluster, lines: readonly Line[]): string {
   const { ref, isolates } = policy;
-  const { pods, others } = togetherWith(policy, cluster);
   const own = lines.filter((row) => row.wouldDeny && concerns(row, policy));
   const connections = own.reduce((sum, each) => sum + each.connections, 0);
   const notes = directions.flatMap((direction) => {

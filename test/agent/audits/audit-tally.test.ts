@@ -7,6 +7,7 @@ import type { Pipeline } from '../../../src/pipeline.ts';
 import { knowledgeOf } from '../denials/attribution.ts';
 import { clusterPolicy, namespace, pod, policy } from '../../support/objects.ts';
 import { startPipeline, upsertOf, type ApiObject } from '../../support/pipeline.ts';
+import { compareText } from '../../../src/lib/sort.ts';
 
 const day = 24 * 60 * 60 * 1000;
 
@@ -42,20 +43,21 @@ describe('the tally of audits (S13.4)', () => {
   const take = (tally: AuditTally, now: number, ...records: RecordedDenial[]) =>
     tally.take(records, knowledgeOf(pipeline), now);
 
-  const pageOf = (tally: AuditTally) => tally.page({ policies: pipeline.snapshot.policies, leftOut: new Map() });
+  const pageOf = (tally: AuditTally, now = 950) =>
+    tally.page({ policies: pipeline.snapshot.policies, leftOut: new Map() }, now);
 
   it('goes on with the rows of the agent before, and counts anew what it misses', () => {
     const old = new AuditTally(5, { namespace: 2 });
     take(old, 10, record('10.1.0.2', 80));
     take(old, 20, record('10.1.0.2', 81));
     take(old, 30, record('10.1.0.2', 82));
-    old.missed({ direction: 'ingress', denied: 7, noted: 4 });
+    old.missed({ direction: 'ingress', denied: 7, noted: 4 }, 40);
     const saved = JSON.parse(JSON.stringify(old.rows)) as AuditTally['rows'];
     const tally = new AuditTally(900, { namespace: 2 });
     take(tally, 910, record('10.1.0.2', 81));
     tally.restore(saved, 920);
     const { since, unlisted, unrecorded, rows } = pageOf(tally);
-    assert.deepEqual([since, unlisted, unrecorded], [900, {}, []]);
+    assert.deepEqual([since, unlisted, unrecorded], [900, [], []]);
     assert.deepEqual(
       rows.map(({ port, connections, first, last }) => [port, connections, first, last]),
       [
@@ -134,7 +136,10 @@ describe('the tally of audits (S13.4)', () => {
   it('has bounded rows: what finds no room is counted, until old rows are forgotten', () => {
     const tally = new AuditTally(0, { namespace: 2 });
     take(tally, 0, record('10.1.0.2', 1), record('10.1.0.2', 2), record('10.1.0.2', 3), record('10.1.0.2', 1));
-    assert.deepEqual([pageOf(tally).rows.length, pageOf(tally).unlisted], [2, { x: 1 }]);
+    assert.deepEqual(
+      [pageOf(tally).rows.length, pageOf(tally).unlisted],
+      [2, [{ namespace: 'x', connections: 1, last: 0 }]],
+    );
     take(tally, 6 * day, record('10.1.0.2', 1));
     take(tally, 8 * day, record('10.1.0.2', 3));
     assert.deepEqual(
@@ -161,18 +166,43 @@ describe('the tally of audits (S13.4)', () => {
       rows.map(({ to: pod, port }) => `${pod} ${port}`),
       ['x/a 3', 'x/a 1', 'y/a 2', 'y/a 3', 'z/a 1', 'z/a 2'],
     );
-    assert.deepEqual(unlisted, { x: 1, y: 1, z: 2 });
+    const missed = { x: 1, y: 1, z: 2 };
+    assert.deepEqual(
+      unlisted.toSorted((a, b) => compareText(a.namespace, b.namespace)),
+      Object.entries(missed).map(([of, connections]) => ({ namespace: of, connections, last: 1 })),
+    );
   });
 
   it('counts packets without a record: those of the node, and apart those in network namespaces of pods', () => {
     const tally = new AuditTally(0);
     const look = { direction: 'ingress', denied: 5, noted: 3 } as const;
     for (const each of [look, look, { ...look, place: 'x/a' }, { ...look, direction: 'egress', noted: 5 } as const])
-      tally.missed(each);
+      tally.missed(each, 7);
+    tally.missed(look, 9);
     assert.deepEqual(pageOf(tally).unrecorded, [
-      { direction: 'ingress', packets: 4 },
-      { direction: 'ingress', namespace: 'x', packets: 2 },
+      { direction: 'ingress', packets: 6, last: 9 },
+      { direction: 'ingress', namespace: 'x', packets: 2, last: 7 },
     ]);
+    assert.deepEqual(
+      pageOf(tally, 7 * day + 8).unrecorded.map(({ packets }) => packets),
+      [6],
+    );
+    assert.deepEqual(pageOf(tally, 7 * day + 10).unrecorded, []);
+  });
+
+  it('counts IPv4 and IPv6 apart, since policies may judge them apart', () => {
+    pipeline.receive(upsertOf(pod('x/a', { ips: ['10.1.0.1', 'fd00::1'] })));
+    const tally = new AuditTally(0);
+    const ipv6 = record('2001:db8::7', 80, { family: 'ipv6', destination: 'fd00::1' });
+    pipeline.receive(upsertOf(pod('x/b', { ips: ['10.1.0.2', '2001:db8::7'] })));
+    take(tally, 1, record('10.1.0.2', 80), record('10.1.0.2', 80), ipv6);
+    assert.deepEqual(
+      pageOf(tally).rows.map(({ from, source, connections }) => [from, source, connections]),
+      [
+        ['x/b', '10.1.0.2', 2],
+        ['x/b', '2001:db8::7', 1],
+      ],
+    );
   });
 
   it('names the policies in audit that have none here', () => {
@@ -181,7 +211,7 @@ describe('the tally of audits (S13.4)', () => {
       ['x/none', 'too-large'],
       ['x/enforced', 'refused-by-kernel'],
     ]);
-    const page = new AuditTally(0).page({ policies: pipeline.snapshot.policies, leftOut });
+    const page = new AuditTally(0).page({ policies: pipeline.snapshot.policies, leftOut }, 1);
     assert.deepEqual(page.leftOut, { 'x/none': 'too-large' });
   });
 });

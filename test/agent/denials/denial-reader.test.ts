@@ -25,9 +25,13 @@ describe('reading denials', () => {
   let fails: boolean;
   let handle: number;
   let reader: DenialReader;
+  let now: number;
   beforeEach(() => {
-    [counted, asked, fails, handle] = [{}, [], false, 1];
-    reader = new DenialReader(
+    [counted, asked, fails, handle, now] = [{}, [], false, 1, 7];
+    reader = makeReader();
+  });
+  function makeReader(): DenialReader {
+    return new DenialReader(
       {
         async listChain(family, name) {
           asked.push(`${family} ${name}`);
@@ -43,9 +47,9 @@ describe('reading denials', () => {
           return listing({ set: { family, table: 'postern', name, type, ...(found && { elem: [found] }) } });
         },
       },
-      () => 7,
+      () => now,
     );
-  });
+  }
   const atFirst = {
     'ip deny-ingress': 40,
     'ip record-ingress': 30,
@@ -85,6 +89,25 @@ describe('reading denials', () => {
       ['egress', 'ipv4', 0, 0, 0],
       ['egress', 'ipv6', 0, 0, 0],
     ]);
+  });
+
+  it('does not count as noted what has expired before the look: after a minute, the notes that are there are all', async () => {
+    for (const [seconds, noted] of [
+      [59, 30],
+      // The one note has 2 packets.
+      [61, 2],
+    ] as const) {
+      await begin();
+      now += 1000 * seconds;
+      counted['ip deny-ingress']! += 35;
+      counted['ip record-ingress']! += 30;
+      // A look that fails is none.
+      fails = true;
+      await assert.rejects(look());
+      fails = false;
+      assert.deepEqual(await look(), [['ingress', 'ipv4', 35, noted, 1]]);
+      reader = makeReader();
+    }
   });
 
   it('begins anew where its first look has failed', async () => {

@@ -193,6 +193,13 @@ describe('the proof that policies are in force', () => {
     }
   });
 
+  it('is refused for a pod that its node cannot see yet', () => {
+    const of = agents();
+    of.get('n1')!.pending.set('x/a/x/a', [{ code: 'not-enforceable', effect: 'not-enforced', message: 'm' }]);
+    const { isProven, exceptions } = prove(cluster, told(of));
+    deepEqual([isProven, exceptions], [false, [{ pod: 'x/a', node: 'n1', why: 'm', blocks: true }]]);
+  });
+
   it('names pods on the host network, and does not wait for their nodes', () => {
     const host = pod('x/host', { node: 'n3', ips: ['192.0.2.3'], labels: { app: 'web' }, hostNetwork: true });
     const { isProven, nodes, exceptions } = prove([...cluster, host], told(agents()));
