@@ -1,6 +1,6 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Metafile, type Plugin } from 'esbuild';
 
@@ -65,12 +65,18 @@ const requireBuiltins: Plugin = {
 /** The native part of koffi for this machine. */
 const koffi = `node_modules/@koromix/koffi-linux-${process.arch}/linux_${process.arch}/koffi.node`;
 
-/** Writes the program as one executable JavaScript file, `koffi.node` beside it, and the licences of the packages in them. */
+/**
+ * Writes the program as an executable JavaScript file, with the parts that only some commands need and `koffi.node` beside it, and the licences of the packages in them. In one
+ * file, each command would read all of it: 15 MB of memory and 50 ms of processor.
+ */
 export async function bundle(outfile: string, licences: string): Promise<void> {
   const { version } = JSON.parse(readFileSync(pathOf('package.json'), 'utf8')) as { version: string };
   const { metafile, outputFiles } = await build({
-    entryPoints: [pathOf('src/main.ts')],
-    outfile,
+    entryPoints: { [basename(outfile, extname(outfile))]: pathOf('src/main.ts') },
+    outdir: dirname(outfile),
+    outExtension: { '.js': extname(outfile) },
+    splitting: true,
+    chunkNames: '[name]-[hash]',
     write: false,
     bundle: true,
     format: 'esm',
@@ -88,7 +94,10 @@ export async function bundle(outfile: string, licences: string): Promise<void> {
     logLevel: 'warning',
   });
   mkdirSync(dirname(outfile), { recursive: true });
-  writeFileSync(outfile, outputFiles[0]!.text.replace(/^#!.*/, interpreter), { mode: 0o755 });
+  for (const { path, text } of outputFiles) {
+    if (path === resolve(outfile)) writeFileSync(path, text.replace(/^#!.*/, interpreter), { mode: 0o755 });
+    else writeFileSync(path, text);
+  }
   copyFileSync(pathOf(koffi), join(dirname(outfile), 'koffi.node'));
   for (const folder of [...packagesIn(metafile), pathOf('node_modules/koffi')]) copyLicence(folder, licences);
 }

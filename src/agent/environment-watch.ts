@@ -103,7 +103,8 @@ export function watchEnvironment(options: EnvironmentWatchOptions): EnvironmentW
     check: () => start(false),
     async idle() {
       start(pending.size > 0);
-      while (running) await running;
+      // Each check may start another one.
+      for (let current = running; current; current = running) await current;
     },
     pending: () => pending,
   };

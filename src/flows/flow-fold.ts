@@ -86,7 +86,7 @@ const steps: readonly { readonly form: RowForm; readonly share: number; readonly
 
 /**
  * Folds connections into rows by (opener, other end, protocol, port, verdict), with counts by minute for an hour. The number of rows is bounded by workloads, not by
- * connections: a scan of ports or addresses fills the rows of one workload, and then one row of "others". No connection is left uncounted.
+ * connections: a scan of ports or addresses fills the rows of one workload, and then one row of "others". Each connection that it gets is counted in some row.
  */
 export class FlowFold {
   readonly #limits: FoldLimits;

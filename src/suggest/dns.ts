@@ -7,6 +7,8 @@ import type { Scene, WorkloadEnd } from './scene.ts';
 /** The namespace and label of the cluster's DNS, as kubeadm, kind, k3s and the clouds have them. */
 const home = 'kube-system';
 export const dnsLabels = { 'k8s-app': 'kube-dns' } as const;
+/** Where the cluster's DNS usually is, for a user who may not see it. */
+export const usualDns: Peer = { kind: 'pods', namespace: home, labels: dnsLabels };
 const nodeLocal: readonly string[] = ['node-local-dns', 'nodelocaldns'];
 /** The address that node-local DNS has unless its arguments name others. */
 const usualNodeLocal = '169.254.20.10';
@@ -34,7 +36,7 @@ export function findDns({ objects, cluster }: Scene): Peer[] {
   });
   const locals = pods.filter((pod) => nodeLocal.includes(nameOf(pod))).flatMap(localAddresses);
   return [
-    ...(servers.some((pod) => !isOnNode(pod)) ? [{ kind: 'pods', namespace: home, labels: dnsLabels } as const] : []),
+    ...(servers.some((pod) => !isOnNode(pod)) ? [usualDns] : []),
     ...[...new Set([...ofNodes, ...locals])].map(
       (address) => ({ kind: 'block', cidr: `${address}/${addressBits[familyOf(address)]}` }) as const,
     ),

@@ -126,8 +126,9 @@ function endpointsAt(scene: Scene, end: FlowEnd): Endpoint[] {
     case 'node':
       return [{ node: end.name }];
     case 'block': {
-      const { family, first } = parseCidr(end.cidr)!;
-      return [{ address: formatAddress(family, first) }];
+      const { family, first, last } = parseCidr(end.cidr)!;
+      // Policies may judge the addresses of a wider block apart, and which of them were seen is not known.
+      return first === last ? [{ address: formatAddress(family, first) }] : [];
     }
     case 'own-node':
     case 'namespace':

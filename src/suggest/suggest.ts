@@ -5,7 +5,7 @@ import { textAt, type JsonObject } from '../lib/json.ts';
 import { plural } from '../lib/plural.ts';
 import { sorted } from '../lib/sort.ts';
 import { InsideAddresses } from './blocks.ts';
-import { dnsPorts, findDns, isDns } from './dns.ts';
+import { dnsPorts, findDns, isDns, usualDns } from './dns.ts';
 import { joinVerdicts, judgeSeen, type Choice, type Judged } from './needs.ts';
 import type { Need, Peer } from './peer.ts';
 import { replay, replayTogether, type Replayed } from './replay.ts';
@@ -54,9 +54,15 @@ export function suggest(objects: readonly JsonObject[], traffic: readonly Traffi
   const scene = new Scene(objects);
   const [seen, inside] = [joinVerdicts(traffic), new InsideAddresses(objects, scene.cluster, wanted.shows)];
   const isAddition = wanted.isAddition ?? false;
-  const dns = isAddition ? [] : findDns(scene);
+  const known = isAddition ? [] : findDns(scene);
+  const isHidden = !isAddition && known.length === 0 && wanted.shows === 'part';
+  const dns = isHidden ? [usualDns] : known;
   const taken = new Set(objects.filter((each) => each['kind'] === 'NetworkPolicy').map(nameOf));
   const notes: string[] = [];
+  if (isHidden)
+    notes.push(
+      'the pods of kube-system are not shown to you: DNS is allowed to those with the label k8s-app=kube-dns. If the nodes have a DNS cache, add a rule for its address',
+    );
   if (dns.length === 0 && !isAddition)
     notes.push(
       'no DNS server with the label k8s-app=kube-dns runs in kube-system: DNS is allowed only where it was seen',
@@ -119,6 +125,7 @@ export function suggest(objects: readonly JsonObject[], traffic: readonly Traffi
         notes: [
           ...describeSilent(silent),
           ...describeLost(leftOut),
+          ...describeDenied(leftOut),
           ...notesOf(allowed, namespace, scene),
           ...noteOfPublic(allowed),
         ],
@@ -173,6 +180,15 @@ function describeSilent({ nodes, pods }: Silent): string[] {
   const more = nodes.length > 5 ? ` and ${nodes.length - 5} more` : '';
   return [
     `INCOMPLETE: no agent has told what it saw of ${plural(pods, 'pod')}, on ${nodes.slice(0, 5).join(', ')}${more}`,
+  ];
+}
+
+/** What was answered before a policy came that denies it. */
+function describeDenied(leftOut: readonly Judged[]): string[] {
+  const { length } = leftOut.filter(({ seen, whyNot }) => seen.allowed !== undefined && whyNot === 'denied');
+  if (length === 0) return [];
+  return [
+    `${plural(length, 'flow')} that had been answered ${length === 1 ? 'is' : 'are'} denied by the policies of now, and not allowed here`,
   ];
 }
 

@@ -42,6 +42,7 @@ function suggestFor(name: string, traffic: readonly Traffic[], objects: readonly
 }
 /** So that a workload gets a policy. */
 const client = seen(probe, web, 8080);
+const toApi = seen(web, api, 9000);
 const leftOut = (suggestion: Suggestion | undefined) => suggestion?.leftOut.map(({ whyNot }) => whyNot);
 
 describe('suggestions', () => {
@@ -264,8 +265,33 @@ describe('suggestions', () => {
     deepEqual([leftOut(all.suggestion), all.spec?.ingress.length, all.suggestion?.replay.denied], [[], 1, []]);
     const now = policy('shop/none', { podSelector: { matchLabels: { app: 'web' } }, policyTypes: ['Ingress'] });
     deepEqual(leftOut(suggestFor('pod/web-1', [seen(probe, web, 8080)], [...cluster, now]).suggestion), ['denied']);
+    const { suggestion: cut } = suggestFor('pod/web-1', [seen(probe, web, 8080), toApi], [...cluster, now]);
+    deepEqual(cut?.notes, ['1 flow that had been answered is denied by the policies of now, and not allowed here']);
     // Denied before, and allowed since: it was seen again.
     deepEqual(leftOut(suggestFor('pod/web-1', [...denied, seen(probe, web, 8080)]).suggestion), []);
+  });
+
+  it('do not judge a block by one of its addresses', () => {
+    const except = { from: [{ ipBlock: { cidr: '203.0.113.0/24', except: ['203.0.113.0/32'] } }] };
+    const now = policy('shop/outside', { podSelector: { matchLabels: { app: 'web' } }, ingress: [except] });
+    const from = (cidr: string) =>
+      leftOut(suggestFor('pod/web-1', [seen(block(cidr), web, 8080), toApi], [...cluster, now]).suggestion);
+    deepEqual(from('203.0.113.0/32'), ['denied']);
+    deepEqual(from('203.0.113.0/24'), []);
+  });
+
+  it('allow DNS where a user may not see it, and say so', () => {
+    const own = cluster.filter(({ metadata }) => metadata.namespace === 'shop' || metadata.name === 'shop');
+    const { spec, notes } = suggestFor('pod/web-1', [toApi], own, { shows: 'part' });
+    const dns = suggestFor('pod/web-1', [toApi], [...cluster, dnsPods]);
+    deepEqual([spec?.egress, dns.notes], [dns.spec?.egress, []]);
+    equal(notes.length, 1);
+    match(
+      notes[0]!,
+      /^the pods of kube-system are not shown to you: DNS is allowed to those with the label k8s-app=kube-dns/,
+    );
+    // Who sees the whole cluster sees that there is none.
+    match(suggestFor('pod/web-1', [toApi], own).notes[0]!, /^no DNS server with the label/);
   });
 
   it('are one for workloads that no label tells apart, and allow what all of them need', () => {

@@ -35,6 +35,8 @@ export interface Question<Answer> {
   readonly agentNamespace: string | undefined;
   /** Milliseconds for one answer, if they are less than usual. */
   readonly mostMs?: number;
+  /** Milliseconds for all answers. */
+  readonly allMs?: number;
   /** Ends all questions. */
   readonly signal?: AbortSignal;
 }
@@ -43,7 +45,7 @@ export interface Question<Answer> {
 export async function askNodes<Answer>(
   config: KubeConfig,
   objects: readonly JsonObject[],
-  { words, read, nodes, agentNamespace, mostMs = patienceMs, signal }: Question<Answer>,
+  { words, read, nodes, agentNamespace, mostMs = patienceMs, allMs = Infinity, signal }: Question<Answer>,
 ): Promise<NodeAnswers<Answer>> {
   const found = findAgents(objects.filter(hasAgentLabels), agentNamespace);
   const agents = new Map(found.agents.map((agent) => [agent.node, agent]));
@@ -53,10 +55,13 @@ export async function askNodes<Answer>(
   const waiting = [...(nodes ?? sorted(used))];
   const answers: { node: string; answer: Answer }[] = [];
   const failures: NodeFailure[] = [];
+  const end = performance.now() + allMs;
   const askNext = async (): Promise<void> => {
     for (let node = waiting.shift(); node !== undefined; node = waiting.shift()) {
       try {
-        const patience = Math.min(mostMs, lost.has(node) ? lostPatienceMs : patienceMs);
+        const leftMs = end - performance.now();
+        if (leftMs <= 0) throw new Error('the time was over before it could be asked');
+        const patience = Math.ceil(Math.min(mostMs, leftMs, lost.has(node) ? lostPatienceMs : patienceMs));
         const text = await ask(config, agents.get(node), words, { patienceMs: patience, signal });
         answers.push({ node, answer: read(parse(text), node) });
       } catch (error) {

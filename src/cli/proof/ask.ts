@@ -20,8 +20,8 @@ export interface Listed {
 export interface ProofSource {
   /** One list for each resource. Rejects with a ConfigError. */
   readonly list: () => Promise<Listed>;
-  /** One question to the agent of each of these nodes. Rejects with a ConfigError if there is no agent. */
-  readonly ask: (listed: Listed, nodes: readonly string[], mostMs: number) => Promise<NodeAnswers>;
+  /** One question to the agent of each of these nodes, all within these milliseconds. Rejects with a ConfigError if there is no agent. */
+  readonly ask: (listed: Listed, nodes: readonly string[], allMs: number) => Promise<NodeAnswers>;
 }
 
 export function openSource(config: KubeConfig, agentNamespace: string | undefined): ProofSource {
@@ -30,7 +30,7 @@ export function openSource(config: KubeConfig, agentNamespace: string | undefine
       const { objects, cluster } = await readClusterOf(config);
       return { objects, policies: wantedPolicies(objects, cluster) };
     },
-    ask: ({ objects }, nodes, mostMs) => askHeld(config, objects, { nodes, mostMs, agentNamespace }),
+    ask: ({ objects }, nodes, allMs) => askHeld(config, objects, { nodes, allMs, agentNamespace }),
   };
 }
 
@@ -38,7 +38,7 @@ export function openSource(config: KubeConfig, agentNamespace: string | undefine
 export async function askHeld(
   config: KubeConfig,
   objects: readonly JsonObject[],
-  question: Pick<Question<NodePolicies>, 'nodes' | 'mostMs' | 'agentNamespace'>,
+  question: Pick<Question<NodePolicies>, 'nodes' | 'allMs' | 'agentNamespace'>,
 ): Promise<NodeAnswers> {
   const asked = await askNodes(config, objects, { ...question, words: ['policies'], read });
   requireAgents(asked.found);

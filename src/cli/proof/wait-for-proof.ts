@@ -19,7 +19,7 @@ export interface WaitOptions {
 
 /** Milliseconds between two rounds: the first, doubled up to the last. */
 const pauses = { firstMs: 1000, lastMs: 10_000 };
-/** An answer may take so long also if less time is left. */
+/** The answers of a round may take so long also if less time is left. */
 const shortestAnswerMs = 5000;
 /** Nodes in a line of progress. */
 const mostNamed = 2;

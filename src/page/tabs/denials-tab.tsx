@@ -5,6 +5,7 @@ import { formatCount, formatSpan, shortLabel } from '../format.ts';
 import { putInto } from '../edit-change.ts';
 import { atlas, data, denials, keyOfDenial, look, silenced, view } from '../state.ts';
 import { Name, visible } from '../text.tsx';
+import { commentText } from '../yaml/comment-text.ts';
 import { policyText } from '../yaml/policy-text.ts';
 
 const mostRows = 300;
@@ -157,9 +158,8 @@ function suggestFor({ fromId, toId, port, finalDeny }: DenialGroup): (() => void
       ...(pairs.some(({ decision }) => decision.ingress.verdict === 'denied') ? [toId] : []),
     ].filter((id) => nodeIds.includes(id));
     const { suggestions, notes } = atlas.value!.suggest({ nodeIds: denying, denied: { fromId, toId, port } });
-    const comment = (lines: readonly string[]): string => lines.map((line) => `# ${visible(line)}\n`).join('');
-    if (suggestions.length === 0) putInto([comment(['the page can suggest no policy for this', ...notes])]);
-    else putInto(suggestions.map((each) => comment(each.notes) + policyText(each.policy)));
+    if (suggestions.length === 0) putInto([commentText(['the page can suggest no policy for this', ...notes])]);
+    else putInto(suggestions.map((each) => commentText(each.notes) + policyText(each.policy)));
   };
 }
 

@@ -9,6 +9,7 @@ import { formatCount, shortLabel } from '../format.ts';
 import { Yaml } from '../panel/policy-yaml.tsx';
 import { atlas, data, look, policyMap, view } from '../state.ts';
 import { Name, visible } from '../text.tsx';
+import { commentText } from '../yaml/comment-text.ts';
 import { policyText } from '../yaml/policy-text.ts';
 
 const reasons: Readonly<Record<WhyNot, string>> = {
@@ -100,7 +101,11 @@ function Suggested(): JSX.Element | null {
   const names = useMemo(() => new EndNames(findWorkloads(data.value!.objects)), [data.value]);
   if (!answer) return <p class="quiet">Choose a namespace, or a workload.</p>;
   const { suggestions, notes } = answer;
+  // A file is read where the page is not.
+  const missing = [...data.value!.notes, ...atlas.value!.notes].map((note) => `WARNING: ${note}`);
+  const head = commentText(['Suggested from what was seen. Read it before you apply it.', ...missing, ...notes]);
   const texts = suggestions.map(({ policy }) => policyText(policy));
+  const files = suggestions.map((each, index) => commentText(each.notes) + texts[index]!);
   return (
     <>
       {notes.map((note) => (
@@ -109,14 +114,20 @@ function Suggested(): JSX.Element | null {
       {suggestions.length === 0 && <p class="quiet">There is nothing to suggest here.</p>}
       {suggestions.length > 1 && (
         <p class="actions">
-          <Save texts={texts} file={`${namespace}.yaml`} what={`all ${suggestions.length}`} />
+          <Save head={head} texts={files} file={`${namespace}.yaml`} what={`all ${suggestions.length}`} />
           <button type="button" class="small" onClick={() => putInto(texts)}>
             Try all
           </button>
         </p>
       )}
       {suggestions.slice(0, mostPolicies).map((suggestion, index) => (
-        <Card key={texts[index]} suggestion={suggestion} text={texts[index]!} names={names} />
+        <Card
+          key={texts[index]}
+          suggestion={suggestion}
+          text={texts[index]!}
+          file={head + files[index]!}
+          names={names}
+        />
       ))}
       {suggestions.length > mostPolicies && (
         <p class="quiet">And {suggestions.length - mostPolicies} more: the file has them all.</p>
@@ -125,7 +136,18 @@ function Suggested(): JSX.Element | null {
   );
 }
 
-function Card({ suggestion, text, names }: { suggestion: Suggestion; text: string; names: EndNames }): JSX.Element {
+function Card({
+  suggestion,
+  text,
+  file,
+  names,
+}: {
+  suggestion: Suggestion;
+  /** The policy, and the file with its notes. */
+  text: string;
+  file: string;
+  names: EndNames;
+}): JSX.Element {
   const { namespace, workloads, allowed, leftOut, replay, notes } = suggestion;
   const isGood = replay.denied.length === 0;
   const name = `${namespace}/${shortLabel(workloads[0] ?? '')}`;
@@ -150,7 +172,7 @@ function Card({ suggestion, text, names }: { suggestion: Suggestion; text: strin
         <button type="button" class="small primary" onClick={() => putInto([text])}>
           Try it
         </button>
-        <Save texts={[text]} file={`${namespace}-${shortLabel(workloads[0] ?? 'policy')}.yaml`} what="" />
+        <Save head="" texts={[file]} file={`${namespace}-${shortLabel(workloads[0] ?? 'policy')}.yaml`} what="" />
       </p>
       <Flows title="It comes from" rows={allowed} names={names} />
       <Flows title="Left out" rows={leftOut} names={names} />
@@ -190,9 +212,19 @@ function Flows({
 }
 
 /** Copies a text, or saves it as a file. */
-function Save({ texts, file, what }: { texts: readonly string[]; file: string; what: string }): JSX.Element {
+function Save({
+  head,
+  texts,
+  file,
+  what,
+}: {
+  head: string;
+  texts: readonly string[];
+  file: string;
+  what: string;
+}): JSX.Element {
   const [isCopied, setCopied] = useState(false);
-  const text = texts.join('---\n');
+  const text = head + texts.join('---\n');
   const download = (): void => {
     const link = document.createElement('a');
     link.href = URL.createObjectURL(new Blob([text], { type: 'application/yaml' }));
