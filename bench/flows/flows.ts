@@ -16,10 +16,11 @@ const leastRows = 3_500;
 const perSecond = 5_000;
 /** The kernel keeps each for 20 s, and removes it up to a minute later: 100,000 and more, of 262,144. */
 const keptSeconds = 20;
-const seconds = 20;
-const rounds = 3;
 /** An open page does so, by a program that it starts on the node. */
 const askEveryMs = 15_000;
+/** As many questions in each round. */
+const seconds = (2 * askEveryMs) / 1000;
+const rounds = 3;
 const nodeName = 'node-0';
 
 const objects: readonly object[] = [

@@ -54,7 +54,7 @@ export interface FoldRow {
   readonly verdict: SeenVerdict;
   /** Where its counts are. */
   readonly slot: number;
-  readonly openers: readonly string[];
+  readonly openers: readonly Used[];
   readonly form: RowForm;
   first: number;
   last: number;
@@ -64,6 +64,12 @@ interface EndEntry {
   readonly id: number;
   readonly key: string;
   readonly end: FlowEnd;
+  rows: number;
+}
+
+/** Rows of an opener, or of a namespace of openers. Thousands of rows share it. */
+interface Used {
+  readonly key: string;
   rows: number;
 }
 
@@ -93,7 +99,7 @@ export class FlowFold {
   readonly #rows = new Map<string, FoldRow>();
   readonly #ends = new Map<string, EndEntry>();
   /** Rows by opener, and by namespace of openers. */
-  readonly #used = new Map<string, number>();
+  readonly #used = new Map<string, Used>();
   readonly #free: number[] = [];
   readonly #counted: Record<RowForm, number> = { own: 0, block: 0, ports: 0, others: 0, namespace: 0 };
   #counts = new Uint32Array(64 * keptMinutes);
@@ -129,7 +135,7 @@ export class FlowFold {
   find(seen: Seen, isNew = true): FoldRow | undefined {
     const openers = [...openerOf(seen), everyone];
     const { ofOpener, ofNamespace, all } = this.#limits;
-    const [usedByOpener, usedByNamespace, usedByAll] = openers.map((key) => this.#used.get(key) ?? 0);
+    const [usedByOpener, usedByNamespace, usedByAll] = openers.map((key) => this.#used.get(key)?.rows ?? 0);
     let last = '';
     for (const { form, share, fold } of steps) {
       const folded = fold(seen);
@@ -174,11 +180,17 @@ export class FlowFold {
     return { ...ends, ...(port !== undefined && { port }), verdict, first, last, minutes };
   }
 
-  #add(folded: Form, openers: readonly string[], form: RowForm): FoldRow {
+  #add(folded: Form, chargedTo: readonly string[], form: RowForm): FoldRow {
     const [from, to] = [folded.from, folded.to].map((end) => this.#hold(end)) as [EndEntry, EndEntry];
     const { local, protocol, port, verdict } = folded;
     const slot = this.#free.pop() ?? this.#grow();
     const times = { first: this.#minute, last: this.#minute };
+    const openers = chargedTo.map((key) => {
+      const used = this.#used.get(key) ?? { key, rows: 0 };
+      used.rows++;
+      this.#used.set(key, used);
+      return used;
+    });
     const row: FoldRow = {
       key: this.#keyOf(folded),
       from,
@@ -194,7 +206,6 @@ export class FlowFold {
     };
     this.#counts.fill(0, slot * keptMinutes, (slot + 1) * keptMinutes);
     this.#rows.set(row.key, row);
-    for (const opener of openers) this.#used.set(opener, (this.#used.get(opener) ?? 0) + 1);
     return row;
   }
 
@@ -202,11 +213,7 @@ export class FlowFold {
     this.#rows.delete(row.key);
     this.#free.push(row.slot);
     for (const end of [row.from, row.to]) if (--end.rows === 0) this.#ends.delete(end.key);
-    for (const opener of row.openers) {
-      const left = this.#used.get(opener)! - 1;
-      if (left === 0) this.#used.delete(opener);
-      else this.#used.set(opener, left);
-    }
+    for (const used of row.openers) if (--used.rows === 0) this.#used.delete(used.key);
   }
 
   #hold(end: FlowEnd): EndEntry {

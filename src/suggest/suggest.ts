@@ -54,9 +54,9 @@ export function suggest(objects: readonly JsonObject[], traffic: readonly Traffi
   const scene = new Scene(objects);
   const [seen, inside] = [joinVerdicts(traffic), new InsideAddresses(objects, scene.cluster, wanted.shows)];
   const isAddition = wanted.isAddition ?? false;
-  const known = isAddition ? [] : findDns(scene);
-  const isHidden = !isAddition && known.length === 0 && wanted.shows === 'part';
-  const dns = isHidden ? [usualDns] : known;
+  const servers = isAddition ? [] : findDns(scene);
+  const isHidden = !isAddition && servers.length === 0 && wanted.shows === 'part';
+  const dns = isHidden ? [usualDns] : servers;
   const taken = new Set(objects.filter((each) => each['kind'] === 'NetworkPolicy').map(nameOf));
   const notes: string[] = [];
   if (isHidden)

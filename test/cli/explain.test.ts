@@ -346,6 +346,31 @@ ingress of shop/web-0: denied
       /^  rule 3 "everyone-else" of ClusterNetworkPolicy tenant-pears \(Admin tier, priority 100\) denies this$/m,
     );
   });
+
+  it('says that the name decided between policies of one priority, also where the first passes it on', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'postern-explain-'));
+    try {
+      const policyOf = (name: string, priority: number, action: string) => ({
+        apiVersion: 'policy.networking.k8s.io/v1alpha2',
+        kind: 'ClusterNetworkPolicy',
+        metadata: { name },
+        spec: {
+          ...{ tier: 'Admin', priority, subject: { namespaces: {} } },
+          ingress: [{ action, from: [{ namespaces: {} }] }],
+        },
+      });
+      for (const first of ['Deny', 'Accept', 'Pass']) {
+        const policies = [policyOf('a', 5, first), policyOf('b', 5, 'Deny'), policyOf('c', 6, 'Deny')];
+        const file = join(folder, `${first}.yaml`);
+        await writeFile(file, [world, ...policies.map((each) => JSON.stringify(each))].join('\n---\n'));
+        const { out } = await explain('-f', file, 'office/client', 'shop/web', '8080');
+        match(out, /passed over: rule 1 of ClusterNetworkPolicy b .*: the same priority, so the name decides$/m, first);
+        match(out, /passed over: rule 1 of ClusterNetworkPolicy c .* \(Deny\)$/m, first);
+      }
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
 });
 
 describe('postern explain on a live cluster', () => {

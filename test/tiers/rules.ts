@@ -282,13 +282,13 @@ export const numberedRules: Readonly<Record<string, NumberedRule>> = {
     says: 'which host names match: Postern does not support them yet, so an Accept matches nothing',
     cited: ['S10.14'],
     tests: [[evaluator, 'S10.14 Accept of domainNames matches nothing yet']],
-    mutants: [],
+    mutants: ['an Accept of host names accepts every address'],
   },
   C33: {
     says: 'a rule with host names grants no DNS, and filters none',
     cited: ['S10.14'],
     tests: [[evaluator, 'S10.14 … and other peers of the rule stay']],
-    mutants: [],
+    mutants: ['a peer that cannot be read takes the others of an Accept rule with it'],
   },
   C34: {
     says: 'no packet passes that neither state passes, and a revoked connection is cut',

@@ -51,9 +51,12 @@ function renderAudit({ policies, verdict, allowedBy, nearMisses }: AuditedEnd): 
 function renderTiers({ decidedBy, passedBy, passedOver }: TierSteps): string[] {
   const denying = decidedBy?.action === 'Deny' ? [decidedBy] : [];
   const lines = [...denying, ...passedBy].map(({ policy, path }) => `    ${policy} ${path}`);
+  // In each tier, one rule at most has decided, or has passed the packet on.
+  const ended = [...(decidedBy ? [decidedBy] : []), ...passedBy];
   for (const rule of passedOver) {
-    const isTied =
-      decidedBy?.tier === rule.tier && decidedBy.priority === rule.priority && decidedBy.policy !== rule.policy;
+    const isTied = ended.some(
+      ({ tier, priority, policy }) => tier === rule.tier && priority === rule.priority && policy !== rule.policy,
+    );
     const why = isTied ? ': the same priority, so the name decides' : '';
     lines.push(`  passed over: ${describeTierRule(rule)} (${rule.action})${why}`, `    ${rule.policy} ${rule.path}`);
   }

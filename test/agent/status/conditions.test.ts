@@ -46,6 +46,21 @@ describe('conditions of a ClusterNetworkPolicy', () => {
         /PartiallyInvalid.*spec\.ingress\[0\]\.from\[1\]\.fog: /,
       ],
       [{ ingress: [{ action: 'Log', from: [all] }] }, /PartiallyInvalid.*spec\.ingress\[0\]\.action: /],
+      [
+        { ingress: [{ action: 'Deny', from: [all], protocols: [{ gre: {} }] }] },
+        /PartiallyInvalid.*spec\.ingress\[0\]\.protocols\[0\]\.gre: .*so it denies everything/,
+      ],
+      [
+        {
+          ingress: [{ action: 'Deny', from: [{ namespaces: { matchExpressions: [{ key: 'a', operator: 'Like' }] } }] }],
+        },
+        /PartiallyInvalid.*spec\.ingress\[0\]\.from\[0\]\.namespaces\.matchExpressions\[0\]\.operator: /,
+      ],
+      [
+        { egress: [{ action: 'Accept', to: [{ networks: ['10.0.0.0/33'] }] }] },
+        /PartiallyInvalid.*spec\.egress\[0\]\.to\[0\]\.networks\[0\]: /,
+      ],
+      [{ priority: 'high' }, /^False NotEnforced: .*spec\.priority: /],
       [{ tier: 'Platform' }, /^False NotEnforced: Postern does not enforce this policy\. spec\.tier: /],
       [{ subject: {} }, /^False NotEnforced: .*spec\.subject: /],
     ] as const) {
