@@ -677,15 +677,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the last connections of a pod have no owner',
     file: 'src/agent/denials/recent-owners.ts',
-    find: 'return owners && (gone === undefined || this.#now() - gone.at <= keptMs) ? owners : current;',
+    find: 'return owners && (goneAt === undefined || this.#now() - goneAt <= keptMs) ? owners : current;',
     replace: 'return current;',
     specs: ['test/agent/denials/recent-owners.test.ts'],
   },
   {
     name: 'the policies of a pod that has gone are forgotten',
     file: 'src/agent/denials/recent-owners.ts',
-    find: 'return ofGone.length === 0 ? current : new Map([...ofGone, ...current]);',
-    replace: 'return current;',
+    find: 'if (this.#ofGone.size === 0) return current;',
+    replace: 'if (this.#ofGone.size >= 0) return current;',
     specs: ['test/agent/denials/recent-owners.test.ts'],
   },
   {

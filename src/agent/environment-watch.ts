@@ -103,8 +103,9 @@ export function watchEnvironment(options: EnvironmentWatchOptions): EnvironmentW
     check: () => start(false),
     async idle() {
       start(pending.size > 0);
-      // Each check may start another one.
-      for (let current = running; current; current = running) await current;
+      // The check under way may be of earlier pods. Pods that change all the time must not delay the answer for ever.
+      await running;
+      await running;
     },
     pending: () => pending,
   };

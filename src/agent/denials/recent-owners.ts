@@ -5,8 +5,8 @@ import type { LocalPod, Snapshot } from '../../model/snapshot.ts';
 interface Remembered {
   readonly pod: LocalPod;
   readonly owners: Owners;
-  /** Set by the first plan without it, with the policies of the plan before. */
-  gone?: { readonly at: number; readonly policies: ReadonlyMap<PolicyId, Policy> };
+  /** When a plan was the first without it. */
+  goneAt?: number;
 }
 
 /** The kernel keeps a record for a minute, and the agent looks every five seconds. */
@@ -22,6 +22,8 @@ export class RecentOwners {
   readonly #remembered = new Map<string, Remembered>();
   /** As of the last plan: a Snapshot has policies only for as long as they select a pod of this node. */
   #policies: ReadonlyMap<PolicyId, Policy> = new Map();
+  /** The policies that pods had which have gone, each once, and when the last such pod went. */
+  readonly #ofGone = new Map<PolicyId, { readonly policy: Policy; readonly at: number }>();
   #revision = -1;
 
   /** @param now milliseconds of a monotonic clock */
@@ -47,28 +49,32 @@ export class RecentOwners {
       }
     }
     for (const [address, each] of this.#remembered) {
-      if (present.has(address)) delete each.gone;
-      else if (now - (each.gone ??= { at: now, policies: this.#policies }).at > keptMs)
-        this.#remembered.delete(address);
+      if (present.has(address)) delete each.goneAt;
+      else if (each.goneAt === undefined) this.#leave(each, now);
+      else if (now - each.goneAt > keptMs) this.#remembered.delete(address);
     }
+    for (const [id, { at }] of this.#ofGone) if (now - at > keptMs) this.#ofGone.delete(id);
     this.#policies = new Map(policies);
   }
 
   /** The policies of a Snapshot, and those that pods had which have gone. */
   policies(current: Snapshot['policies']): Snapshot['policies'] {
-    const ofGone = [...this.#remembered.values()].flatMap(({ pod, gone }) =>
-      pod.policies.flatMap((id) => {
-        const policy = gone?.policies.get(id);
-        return policy ? [[id, policy] as const] : [];
-      }),
-    );
-    return ofGone.length === 0 ? current : new Map([...ofGone, ...current]);
+    if (this.#ofGone.size === 0) return current;
+    return new Map([...Array.from(this.#ofGone, ([id, { policy }]) => [id, policy] as const), ...current]);
   }
 
   of(address: string): Owners {
     const current = this.#ownersOf(address);
     if (current.pods.length > 0 || current.nodes.length > 0) return current;
-    const { owners, gone } = this.#remembered.get(address) ?? {};
-    return owners && (gone === undefined || this.#now() - gone.at <= keptMs) ? owners : current;
+    const { owners, goneAt } = this.#remembered.get(address) ?? {};
+    return owners && (goneAt === undefined || this.#now() - goneAt <= keptMs) ? owners : current;
+  }
+
+  #leave(gone: Remembered, at: number): void {
+    gone.goneAt = at;
+    for (const id of gone.pod.policies) {
+      const policy = this.#policies.get(id);
+      if (policy) this.#ofGone.set(id, { policy, at });
+    }
   }
 }
