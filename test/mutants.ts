@@ -738,6 +738,20 @@ export const mutants: readonly Mutant[] = [
     specs: ['test/cli/audit.test.ts'],
   },
   {
+    name: 'a question does not look again at pods that may just be starting',
+    file: 'src/agent/environment-watch.ts',
+    find: 'start(issuesOf(podsNow(), found.pending).size > 0);',
+    replace: 'start(false);',
+    specs: ['test/agent/environment-watch.test.ts'],
+  },
+  {
+    name: 'each call reads the denials of four pods, however many there are',
+    file: 'src/agent/pod-networks/denial-rounds.ts',
+    find: 'const most = Math.max(leastRead, Math.ceil(all.length / callsForAll));',
+    replace: 'const most = leastRead;',
+    specs: ['test/agent/denial-rounds.test.ts'],
+  },
+  {
     name: 'a crowded namespace keeps all rows of audits',
     file: 'src/agent/audits/audit-tally.ts',
     find: 'return !isFull() || this.#takeShare(own(), now);',

@@ -43,9 +43,7 @@ export interface AgentLoops {
   readonly podNetworks: PodNetworks | undefined;
   /** Checks at once what could keep the node from enforcing, if addresses of local pods have changed. */
   readonly checkEnvironment: () => void;
-  /**
-   * Reports for which pods of now the node cannot enforce policies. Resolves with those that may just be starting, which are not reported yet. Never rejects.
-   */
+  /** Reports the pods for which the node cannot enforce policies now. Resolves with those that may just be starting, which are not reported yet. Never rejects. */
   readonly reportUnenforceable: () => Promise<ReadonlyMap<PodKey, readonly Issue[]>>;
   readonly applied: () => Applied | undefined;
   readonly podWaits: PodWaits;
@@ -85,21 +83,14 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
     () => drift.isCurrent,
   );
   const now = (): number => performance.now();
-  let outside: ReadonlyMap<PodKey, readonly Issue[]> = new Map();
-  const reportUnenforceable = (): void => {
-    const inside = podNetworks?.issues(pipeline.snapshot.localPods.values()) ?? [];
-    reporter.unenforceable(new Map([...outside, ...inside]));
-  };
   const environment = watchEnvironment({
     localPods: () => (pipeline.snapshot.inSync ? outsideOf(podNetworks, pipeline.snapshot.localPods) : undefined),
     ready,
     logger,
     signal,
     ...(guard.guard && { links: new LinkWatch({ exec, now, tell: (links) => take({ op: 'links', links }) }) }),
-    unenforceable(pods) {
-      outside = pods;
-      reportUnenforceable();
-    },
+    unenforceable: (pods) =>
+      reporter.unenforceable(new Map([...pods, ...(podNetworks?.issues(pipeline.snapshot.localPods.values()) ?? [])])),
   });
   const connections = new ConnectionFlusher({
     flush: createFlushConnections(),
@@ -199,11 +190,7 @@ export function startLoops(context: AgentContext, inputs: AgentInputs, reports: 
     },
     podNetworks,
     checkEnvironment: environment.check,
-    async reportUnenforceable() {
-      await environment.idle();
-      reportUnenforceable();
-      return environment.pending();
-    },
+    reportUnenforceable: environment.ask,
     podWaits,
     held,
     async readEarlier() {

@@ -47,9 +47,7 @@ interface Served {
   readonly isCertain: () => boolean;
   /** Looks whether the kernel still has the rules that every packet meets. */
   readonly verify: () => Promise<void>;
-  /**
-   * Reports for which pods of now the node cannot enforce policies. Resolves with those that may just be starting, which are not reported yet. Never rejects.
-   */
+  /** Reports the pods for which the node cannot enforce policies now. Resolves with those that may just be starting, which are not reported yet. Never rejects. */
   readonly reportUnenforceable: () => Promise<ReadonlyMap<PodKey, readonly Issue[]>>;
   /** By table, whole seconds since the agent began to compare all of it with what it should hold. */
   readonly comparedSecondsAgo: () => Readonly<Record<string, number>>;

@@ -6,7 +6,7 @@ import { exec as runProgram, type Exec } from '../apply/exec.ts';
 import { checkFlowTables } from '../apply/flow-tables.ts';
 import { checkIpvs, ipvsDevices } from '../apply/ipvs.ts';
 import { describeOutside } from '../apply/judge-route.ts';
-import { PodRouteFinder } from '../apply/pod-routes.ts';
+import { PodRouteFinder, type PodRoutes } from '../apply/pod-routes.ts';
 import { messageOf } from '../lib/message-of.ts';
 import type { Issue } from '../model/issue.ts';
 import type { LocalPod, PodKey } from '../model/snapshot.ts';
@@ -27,7 +27,7 @@ export interface EnvironmentWatchOptions {
   readonly signal: AbortSignal;
   /** Finds the devices of pods; missing if the guard is off. */
   readonly links?: Pick<LinkWatch, 'look'>;
-  /** Called after each check with all pods for which this node cannot enforce policies or the guard. */
+  /** Called after each check, and for each question, with all pods for which this node cannot enforce policies or the guard. */
   readonly unenforceable: (pods: ReadonlyMap<PodKey, readonly Issue[]>) => void;
   readonly exec?: Exec;
   /** Milliseconds of a monotonic clock. */
@@ -35,12 +35,13 @@ export interface EnvironmentWatchOptions {
 }
 
 export interface EnvironmentWatch {
-  /** Checks at once if there are other local pods, with other addresses, or with policies where there were none. */
+  /** Checks at once if the addresses of local pods have changed. */
   readonly check: () => void;
-  /** Checks what may have changed since the last check. Resolves when all addresses of local pods have been checked. Never rejects. */
-  readonly idle: () => Promise<void>;
-  /** Pods for which this node could not enforce policies at the last check, and which may just be starting: they are not reported yet. */
-  readonly pending: () => ReadonlyMap<PodKey, readonly Issue[]>;
+  /**
+   * Checks all addresses of local pods that have not been checked, and reports for the pods and policies of now. Resolves with the pods for which the node cannot enforce
+   * policies, and which may just be starting: they are not reported yet. Never rejects.
+   */
+  readonly ask: () => Promise<ReadonlyMap<PodKey, readonly Issue[]>>;
 }
 
 /** Reports what prevents the node from enforcing policies, for all pods or for one. It checks regularly. Only one check runs at a time. */
@@ -54,7 +55,11 @@ export function watchEnvironment(options: EnvironmentWatchOptions): EnvironmentW
     return problem === undefined;
   };
   let nftIsFine = false;
-  let pending: ReadonlyMap<PodKey, readonly Issue[]> = new Map();
+  let found: Pick<PodRoutes, 'outside' | 'pending'> = { outside: new Map(), pending: new Map() };
+  let unguarded: ReadonlyMap<PodKey, readonly Issue[]> = new Map();
+  // If the node does not see a pod's packets, that issue replaces the issue about the guard.
+  const tell = (pods: readonly LocalPod[]): void =>
+    unenforceable(new Map([...unguarded, ...issuesOf(pods, found.outside)]));
   const look = async (pods: readonly LocalPod[] | undefined): Promise<void> => {
     // nft and the kernel do not change while the agent runs. Devices and their settings may change.
     nftIsFine ||=
@@ -63,22 +68,18 @@ export function watchEnvironment(options: EnvironmentWatchOptions): EnvironmentW
     report('ipvs', await checkIpvs(devices, { exec, readFile: readText }, signal));
     if (nftIsFine) report('flow-tables', await checkFlowTables(exec, signal));
     if (!pods) return;
-    const { bridged, outside, pending: starting } = await routes.find(pods, devices, signal);
+    const { bridged, ...ways } = await routes.find(pods, devices, signal);
     report('bridge-netfilter', await checkBridgeNetfilter(bridged, devices, readText));
-    pending = issuesOf(pods, starting);
-    const issues = issuesOf(pods, outside);
-    // If the node does not see a pod's packets, that issue replaces the issue about the guard.
-    const unguarded = (await links?.look(pods, signal)) ?? openLinkLocal(pods, bridged);
-    unenforceable(new Map([...unguarded, ...issues]));
+    unguarded = (await links?.look(pods, signal)) ?? openLinkLocal(pods, bridged);
+    found = ways;
+    tell(pods);
   };
   let seen: string | undefined;
   let running: Promise<void> | undefined;
   const start = (force: boolean): void => {
     // A copy, because the map may change during the check.
     const pods = localPods()?.values().toArray();
-    const known = pods
-      ?.map(({ key, addresses, policies }) => [key, policies.length > 0, ...addresses].join())
-      .join(' ');
+    const known = pods?.map(({ key, addresses }) => [key, ...addresses].join()).join(' ');
     if (signal.aborted || running || (!force && known === seen)) return;
     seen = known;
     running = look(pods)
@@ -101,13 +102,17 @@ export function watchEnvironment(options: EnvironmentWatchOptions): EnvironmentW
   }
   return {
     check: () => start(false),
-    async idle() {
-      start(pending.size > 0);
+    async ask() {
+      const podsNow = (): LocalPod[] => localPods()?.values().toArray() ?? [];
+      start(issuesOf(podsNow(), found.pending).size > 0);
       // The check under way may be of earlier pods. Pods that change all the time must not delay the answer for ever.
       await running;
       await running;
+      // A policy may have come since the check. It needs no other check.
+      const pods = podsNow();
+      tell(pods);
+      return issuesOf(pods, found.pending);
     },
-    pending: () => pending,
   };
 }
 
@@ -123,10 +128,7 @@ function openLinkLocal(pods: readonly LocalPod[], bridged: ReadonlyMap<string, s
   return new Map(open.map(({ key }) => [key, [issue]]));
 }
 
-function issuesOf(
-  pods: readonly LocalPod[],
-  outside: Awaited<ReturnType<PodRouteFinder['find']>>['outside'],
-): Map<PodKey, Issue[]> {
+function issuesOf(pods: readonly LocalPod[], outside: PodRoutes['outside']): Map<PodKey, Issue[]> {
   const issues = new Map<PodKey, Issue[]>();
   for (const { key, policies } of pods) {
     const found = outside.get(key);

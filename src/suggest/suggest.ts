@@ -61,7 +61,7 @@ export function suggest(objects: readonly JsonObject[], traffic: readonly Traffi
   const notes: string[] = [];
   if (isHidden)
     notes.push(
-      'the pods of kube-system are not shown to you: DNS is allowed to those with the label k8s-app=kube-dns. If the nodes have a DNS cache, add a rule for its address',
+      'you may not list the pods of kube-system: the policies allow DNS to those with the label k8s-app=kube-dns. If the nodes have a DNS cache, add a rule for its address',
     );
   if (dns.length === 0 && !isAddition)
     notes.push(
@@ -183,12 +183,12 @@ function describeSilent({ nodes, pods }: Silent): string[] {
   ];
 }
 
-/** What was answered before a policy came that denies it. */
+/** What was answered before a policy denied it. */
 function describeDenied(leftOut: readonly Judged[]): string[] {
   const { length } = leftOut.filter(({ seen, whyNot }) => seen.allowed !== undefined && whyNot === 'denied');
   if (length === 0) return [];
   return [
-    `${plural(length, 'flow')} that had been answered ${length === 1 ? 'is' : 'are'} denied by the policies of now, and not allowed here`,
+    `${plural(length, 'flow')} had answers, and the current policies deny ${length === 1 ? 'it' : 'them'}: this policy does not allow ${length === 1 ? 'it' : 'them'}`,
   ];
 }
 

@@ -106,29 +106,39 @@ describe('watchEnvironment', () => {
     assert.equal(process.getActiveResourcesInfo().length, before);
   });
 
-  it('waits for a check of the pods as they are now, also if another one is under way', async () => {
+  it('answers for the pods and policies as they are now, also if another check is under way', async () => {
     pods = new Map();
     let go = (): void => {};
     held = new Promise((resolve) => (go = resolve));
     start();
     const odd = localPod('x/odd/1', ['192.0.2.8'], ['x/p']);
     pods = new Map([[odd.key, odd]]);
-    let isIdle = false;
-    const waiting = watch.idle().then(() => (isIdle = true));
+    const pendingNow = async (): Promise<PodKey[]> => [...(await watch.ask()).keys()];
+    let isAnswered = false;
+    const waiting = pendingNow().finally(() => (isAnswered = true));
     await new Promise(setImmediate);
-    assert.equal(isIdle, false);
+    assert.equal(isAnswered, false);
     go();
-    await waiting;
     // Its route may still come. A question before that gets the pod, and looks again.
-    assert.deepEqual([[...found!.keys()], [...watch.pending().keys()]], [[], ['x/odd/1']]);
+    assert.deepEqual([await waiting, [...found!.keys()]], [['x/odd/1'], []]);
     answers['route get 192.0.2.8'] = '[{"type":"unicast","dst":"192.0.2.8","dev":"pods0"}]';
-    await watch.idle();
-    assert.deepEqual([...watch.pending().keys()], []);
-    pods = new Map([[odd.key, localPod('x/odd/2', ['192.0.2.9'], ['x/p'])]]);
-    await watch.idle();
+    assert.deepEqual(await pendingNow(), []);
+    const [free, selected] = [[], ['x/p']].map((policies) => localPod('x/odd/2', ['192.0.2.9'], policies));
+    pods = new Map([[odd.key, selected!]]);
+    assert.deepEqual(await pendingNow(), ['x/odd/2']);
     now += 60_000;
-    await watch.idle();
-    assert.deepEqual([[...found!.keys()], [...watch.pending().keys()]], [['x/odd/2'], []]);
+    assert.deepEqual([await pendingNow(), [...found!.keys()]], [[], ['x/odd/2']]);
+    // A tenant can let policies come and go all the time: they cost no check.
+    const before = asked.length;
+    for (const [pod, named] of [
+      [free!, []],
+      [selected!, ['x/odd/2']],
+    ] as const) {
+      pods = new Map([[odd.key, pod]]);
+      look();
+      assert.deepEqual([await pendingNow(), [...found!.keys()]], [[], named]);
+    }
+    assert.equal(asked.length, before);
   });
 
   it('does not know of bridges before it knows the pods', async () => {

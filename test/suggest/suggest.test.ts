@@ -266,7 +266,7 @@ describe('suggestions', () => {
     const now = policy('shop/none', { podSelector: { matchLabels: { app: 'web' } }, policyTypes: ['Ingress'] });
     deepEqual(leftOut(suggestFor('pod/web-1', [seen(probe, web, 8080)], [...cluster, now]).suggestion), ['denied']);
     const { suggestion: cut } = suggestFor('pod/web-1', [seen(probe, web, 8080), toApi], [...cluster, now]);
-    deepEqual(cut?.notes, ['1 flow that had been answered is denied by the policies of now, and not allowed here']);
+    deepEqual(cut?.notes, ['1 flow had answers, and the current policies deny it: this policy does not allow it']);
     // Denied before, and allowed since: it was seen again.
     deepEqual(leftOut(suggestFor('pod/web-1', [...denied, seen(probe, web, 8080)]).suggestion), []);
   });
@@ -288,7 +288,7 @@ describe('suggestions', () => {
     equal(notes.length, 1);
     match(
       notes[0]!,
-      /^the pods of kube-system are not shown to you: DNS is allowed to those with the label k8s-app=kube-dns/,
+      /^you may not list the pods of kube-system: the policies allow DNS to those with the label k8s-app=kube-dns/,
     );
     // Who sees the whole cluster sees that there is none.
     match(suggestFor('pod/web-1', [toApi], own).notes[0]!, /^no DNS server with the label/);

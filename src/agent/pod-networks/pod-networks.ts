@@ -3,16 +3,26 @@ import { exec as runProgram, type Exec } from '../../apply/exec.ts';
 import { execWithin, openNetworkNamespace, type NetworkNamespace } from '../../apply/network-namespace.ts';
 import type { Compiled } from '../../compile/compile.ts';
 import type { PodRuleOptions } from '../../compile/pod-tables.ts';
-import { messageOf } from '../../lib/message-of.ts';
 import type { NodeFact, ResourceEvent, Sandbox } from '../../model/cluster.ts';
 import type { Issue } from '../../model/issue.ts';
 import type { LocalPod, PodKey, Snapshot } from '../../model/snapshot.ts';
 import type { Clock } from '../clock.ts';
 import type { DenialLook } from '../denials/denial-reader.ts';
 import { CompareRounds } from './compare-rounds.ts';
+import { chooseToRead } from './denial-rounds.ts';
 import { judgeInterfaces, mustLookInside } from './judge-interfaces.ts';
 import { PodNetwork, type PodNetworkOptions } from './pod-network.ts';
 import type { PodTurns } from './pod-kernel.ts';
+import {
+  hasFailed,
+  isInForce,
+  isSameInside,
+  issuesOf,
+  nameOf,
+  obstacleOf,
+  pathOf,
+  type Entry,
+} from './sandbox-entry.ts';
 import { limitTurns } from './turns.ts';
 
 export interface PodNetworksOptions {
@@ -38,24 +48,6 @@ const checkEveryMs = 5000;
 const mostAtOnce = 2;
 /** What hostile pods cause takes at most a fifth of the time; regular comparisons take at most another fifth. */
 const restShare = 4;
-/** Pods whose denials one call reads, in turn. The kernel keeps records for a minute, and there are twelve calls in it: each pod has its turn in time. */
-const leastRead = 4;
-const callsForAll = 10;
-/** Milliseconds for which a restoration is reported as an issue of the pod. */
-const driftShownMs = 600_000;
-
-interface Entry {
-  readonly sandbox: Sandbox;
-  /**
-   * `looking`: its devices are not known yet. `outside`: the node judges all of its packets. `superseded`: a later sandbox has its network namespace.
-   */
-  state: 'looking' | 'outside' | 'superseded' | PodNetwork;
-  /** A look at its devices is under way: another one would open the namespace once more. */
-  isLooking?: boolean;
-  failure?: unknown;
-  driftedAt?: number;
-}
-
 /**
  * The pods whose policies are enforced in their own network namespaces: macvlan, ipvlan, SR-IOV, and additional networks. Each has a reconciler of its own, which a change
  * of the node's rules starts. One pod that fails delays no other.
@@ -222,13 +214,8 @@ export class PodNetworks {
 
   /** What was denied in some of the pods since their last turn. */
   async lookForDenials(signal: AbortSignal, hasAudits: boolean): Promise<DenialLook[]> {
-    const all = this.#inForce();
-    const first = all.length === 0 ? 0 : this.#nextRead % all.length;
-    const chosen = [...all.slice(first), ...all.slice(0, first)].slice(
-      0,
-      Math.max(leastRead, Math.ceil(all.length / callsForAll)),
-    );
-    this.#nextRead = first + chosen.length;
+    const { chosen, next } = chooseToRead(this.#inForce(), this.#nextRead);
+    this.#nextRead = next;
     const looks: DenialLook[] = [];
     // A namespace may just have gone, and a pod may have deleted its table. What expires before the next turn counts as not recorded.
     for (const network of chosen) looks.push(...(await network.lookForDenials(signal, hasAudits).catch(() => [])));
@@ -354,50 +341,4 @@ export class PodNetworks {
       },
     };
   }
-}
-
-function isInForce({ state }: Entry): boolean {
-  return typeof state === 'object' && state.isInForce;
-}
-
-/** Why rules of this version, or later ones, are not in force inside; `undefined` if they are, or if the node judges all packets of the pod. */
-function obstacleOf({ state, failure }: Entry, version: number): string | undefined {
-  if (state === 'outside') return undefined;
-  if (state === 'superseded') return "another pod has the pod's network namespace by now";
-  if (typeof state === 'object') return state.obstacle(version);
-  if (failure === undefined) return "the agent has not looked into the pod's network namespace yet";
-  return `the agent cannot look into the pod's network namespace: ${messageOf(failure)}`;
-}
-
-function hasFailed({ failure }: Entry): boolean {
-  return failure !== undefined;
-}
-
-/** The network namespace of a sandbox; `undefined` if its record has none. */
-function pathOf({ interfaces = [] }: Sandbox): string | undefined {
-  return interfaces[0]?.namespace;
-}
-
-function nameOf({ namespace, name }: Sandbox): string {
-  return `${namespace}/${name}`;
-}
-
-/** Whether both have the same interfaces, and the same links to the node. */
-function isSameInside(a: Sandbox, b: Sandbox): boolean {
-  const textOf = ({ live, link, interfaces = [] }: Sandbox): string => JSON.stringify([live, link?.device, interfaces]);
-  return textOf(a) === textOf(b);
-}
-
-function issuesOf({ failure, driftedAt }: Entry, now: number): Issue[] {
-  const path = 'status.podIPs';
-  const effect = 'not-enforced';
-  if (failure !== undefined) {
-    const message = `packets of this pod do not cross the node, and the agent cannot write the rules in the pod's network namespace: ${messageOf(failure)}`;
-    return [{ code: 'not-enforceable', path, message, effect }];
-  }
-  if (driftedAt === undefined || now - driftedAt > driftShownMs) return [];
-  const message =
-    "a program in the pod changed Postern's rules in the pod's network namespace, and the agent restored them: packets that policies deny may have passed in between. " +
-    'Remove the capability NET_ADMIN from the pod';
-  return [{ code: 'rules-changed-in-pod', path: 'spec.containers', message, effect }];
 }

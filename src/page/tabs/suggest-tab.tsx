@@ -101,7 +101,7 @@ function Suggested(): JSX.Element | null {
   const names = useMemo(() => new EndNames(findWorkloads(data.value!.objects)), [data.value]);
   if (!answer) return <p class="quiet">Choose a namespace, or a workload.</p>;
   const { suggestions, notes } = answer;
-  // A file is read where the page is not.
+  // Who reads the file may not have the page.
   const missing = [...data.value!.notes, ...atlas.value!.notes].map((note) => `WARNING: ${note}`);
   const head = commentText(['Suggested from what was seen. Read it before you apply it.', ...missing, ...notes]);
   const texts = suggestions.map(({ policy }) => policyText(policy));
@@ -114,7 +114,7 @@ function Suggested(): JSX.Element | null {
       {suggestions.length === 0 && <p class="quiet">There is nothing to suggest here.</p>}
       {suggestions.length > 1 && (
         <p class="actions">
-          <Save head={head} texts={files} file={`${namespace}.yaml`} what={`all ${suggestions.length}`} />
+          <Save text={head + files.join('---\n')} file={`${namespace}.yaml`} what={`all ${suggestions.length}`} />
           <button type="button" class="small" onClick={() => putInto(texts)}>
             Try all
           </button>
@@ -172,7 +172,7 @@ function Card({
         <button type="button" class="small primary" onClick={() => putInto([text])}>
           Try it
         </button>
-        <Save head="" texts={[file]} file={`${namespace}-${shortLabel(workloads[0] ?? 'policy')}.yaml`} what="" />
+        <Save text={file} file={`${namespace}-${shortLabel(workloads[0] ?? 'policy')}.yaml`} what="" />
       </p>
       <Flows title="It comes from" rows={allowed} names={names} />
       <Flows title="Left out" rows={leftOut} names={names} />
@@ -212,19 +212,8 @@ function Flows({
 }
 
 /** Copies a text, or saves it as a file. */
-function Save({
-  head,
-  texts,
-  file,
-  what,
-}: {
-  head: string;
-  texts: readonly string[];
-  file: string;
-  what: string;
-}): JSX.Element {
+function Save({ text, file, what }: { text: string; file: string; what: string }): JSX.Element {
   const [isCopied, setCopied] = useState(false);
-  const text = head + texts.join('---\n');
   const download = (): void => {
     const link = document.createElement('a');
     link.href = URL.createObjectURL(new Blob([text], { type: 'application/yaml' }));

@@ -26,7 +26,7 @@ export function createDenialMetrics(registry: Registry): DenialMetrics {
   });
   const unnoted = new Counter({
     name: 'postern_denied_packets_unnoted_total',
-    help: 'Denied packets whose connection the kernel did not record: there were too many, or the packet belongs to no connection.',
+    help: 'Denied packets whose connection the kernel did not record: there were too many, or the packet belongs to no connection. Also those whose record the agent could not read within a minute.',
     labelNames,
     registers,
   });
